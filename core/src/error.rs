@@ -1,0 +1,312 @@
+//! Errors and findings: one catalogue of codes, one error type, no record content.
+//!
+//! Every error and every finding is a line of [`Code`]: a name, a number that is never reused, one sentence.
+//! An [`Error`] is built from static words, numbers and element paths only, so it cannot carry what a record says.
+
+use std::fmt;
+
+macro_rules! catalogue {
+    ($( $(#[$doc:meta])* $name:ident = $number:literal, $text:literal, $sentence:literal; )*) => {
+        /// What went wrong or was found. Numbers are stable and never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        #[repr(u16)]
+        pub enum Code { $( #[doc = $sentence] $(#[$doc])* $name = $number, )* }
+
+        impl Code {
+            /// Every code, in catalogue order.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+            /// The stable number, as the C ABI reports it.
+            pub const fn number(self) -> u16 { self as u16 }
+            /// The stable name, as Python, `--json` and an OperationOutcome report it.
+            pub const fn name(self) -> &'static str { match self { $(Code::$name => $text,)* } }
+            /// One sentence: what this code means.
+            pub const fn sentence(self) -> &'static str { match self { $(Code::$name => $sentence,)* } }
+        }
+    };
+}
+
+catalogue! {
+    // 1-99: the caller and the machine
+    InvalidArgument = 1, "invalid-argument", "an argument is not of the form the call asks for";
+    NotFound = 2, "not-found", "there is nothing here under that name, or it is not for this session to see";
+    Internal = 3, "internal", "a rule of the library itself was broken; nothing was written";
+    Cancelled = 4, "cancelled", "the caller cancelled the call";
+    Unsupported = 5, "unsupported", "this version or form is not supported";
+    Io = 6, "io", "the operating system refused to read or write";
+    // 100-199: JSON text
+    JsonSyntax = 100, "json-syntax", "the text is not well-formed JSON";
+    JsonUtf8 = 101, "json-utf8", "the text is not valid UTF-8";
+    JsonSurrogate = 102, "json-surrogate", "a \\u escape is half of a surrogate pair";
+    JsonBom = 103, "json-bom", "the text starts with a byte order mark";
+    JsonTrailing = 104, "json-trailing", "there is more text after the end of the value";
+    JsonEnd = 105, "json-end", "the text ends before the value does";
+    JsonDuplicateKey = 106, "json-duplicate-key", "a name occurs twice in one object";
+    LimitDepth = 110, "limit-depth", "the value is nested deeper than the limit";
+    LimitSize = 111, "limit-size", "the text is larger than the limit";
+    LimitCount = 112, "limit-count", "there are more values than the limit";
+    // 200-399: the record's structure (findings)
+    ResourceTypeMissing = 200, "resource-type-missing", "a resource has no resourceType";
+    ResourceTypeUnknown = 201, "resource-type-unknown", "the resourceType is not one of FHIR R4";
+    ElementUnknown = 202, "element-unknown", "an element is not part of this type";
+    ElementMissing = 203, "element-missing", "a required element is missing";
+    ElementRepeats = 204, "element-repeats", "an element that may occur once is an array";
+    ElementNotArray = 205, "element-not-array", "an element that may repeat is not an array";
+    ElementType = 206, "element-type", "the JSON type does not fit the element";
+    ElementEmpty = 207, "element-empty", "an object, array or string is empty";
+    ChoiceRepeated = 208, "choice-repeated", "a choice element has more than one type";
+    NullValue = 209, "null-value", "null stands where FHIR allows none";
+    PairLength = 210, "pair-length", "the arrays of values and of their extensions differ in length";
+    PrimitiveForm = 211, "primitive-form", "the value does not have the form of its type";
+    CodeUnknown = 212, "code-unknown", "the code is not in the required value set";
+    ReferenceForm = 213, "reference-form", "the reference does not have one of the forms FHIR allows";
+    ReferenceTarget = 214, "reference-target", "the reference points to a type that is not allowed here";
+    ReferenceContained = 215, "reference-contained", "the reference names a contained resource that is not there";
+    ContainedShape = 216, "contained-shape", "a contained resource breaks the rules of containment";
+    NarrativeUnsafe = 217, "narrative-unsafe", "the narrative holds markup that FHIR does not allow";
+    BundleShape = 218, "bundle-shape", "the Bundle breaks a rule of its type";
+    FindingsTruncated = 219, "findings-truncated", "there were more findings than the limit; the rest were counted only";
+    // 400-499: keys and vault
+    WrongKey = 400, "wrong-key", "the key does not open this";
+    Corrupt = 401, "corrupt", "stored bytes are not what was written";
+    Truncated = 402, "truncated", "stored bytes end too early";
+    VersionUnsupported = 403, "version-unsupported", "the stored format is newer or older than this library reads";
+    KeyUnavailable = 404, "key-unavailable", "the key source did not answer";
+    KeyWeak = 405, "key-weak", "the key derivation parameters are below the floor";
+    RandomUnavailable = 406, "random-unavailable", "the operating system gave no random bytes";
+    // 500-599: store
+    Locked = 500, "locked", "another process has this store open";
+    StoreExists = 501, "store-exists", "there is already a file of that name";
+    NotAStore = 502, "not-a-store", "the file is not an ehrcore store";
+    Conflict = 503, "conflict", "the record changed since the version named";
+    Erased = 504, "erased", "the record was erased";
+    QueryInvalid = 505, "query-invalid", "the search is not of a form this store answers";
+    Poisoned = 506, "poisoned", "an earlier failure closed this handle; open the store again";
+    ReadOnly = 507, "read-only", "the store is open for reading only";
+    StoreIo = 508, "store-io", "the storage under the store refused to read or write";
+    // 600-699: audit and access
+    Denied = 600, "denied", "the session may not do this";
+    AuditUnavailable = 601, "audit-unavailable", "the audit entry could not be written, so the access did not happen";
+    AuditBroken = 602, "audit-broken", "the audit log does not verify";
+    PurposeRequired = 603, "purpose-required", "the call needs a purpose of use";
+    // 700-799: exchange
+    RecordInvalid = 700, "record-invalid", "the record does not conform; nothing was written";
+    BundleUnreadable = 701, "bundle-unreadable", "the source is not a Bundle or NDJSON that can be read";
+    QuarantineUnknown = 702, "quarantine-unknown", "there is no quarantined entry of that number";
+    ReferenceUnresolved = 703, "reference-unresolved", "a reference inside the change set points to nothing";
+    ResumeMismatch = 704, "resume-mismatch", "the source changed since the import that is to be resumed";
+    // 900-999: the edges
+    Panic = 900, "panic", "the library caught a defect of its own at the boundary";
+    NullPointer = 901, "null-pointer", "a pointer that must not be null is null";
+    HandleClosed = 902, "handle-closed", "the handle was closed";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where an error or a finding is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location {
+    /// Element path such as `Patient.name[0].family`: names of the specification and indices, never content.
+    pub path: Option<String>,
+    /// Line, counted from 1; 0 where there is none.
+    pub line: u32,
+    /// Column in bytes, counted from 1; 0 where there is none.
+    pub column: u32,
+    /// Byte offset in the input.
+    pub offset: Option<u64>,
+}
+
+/// What was found in place of what was expected: a length, a count or a static word, never content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A length in bytes or characters.
+    Length(u64),
+    /// A count.
+    Count(u64),
+    /// A word of the library's own.
+    Word(&'static str),
+}
+
+/// An error of ehrcore: a [`Code`], a place, what was expected and what was found. It never holds record content.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    location: Location,
+    expected: Option<&'static str>,
+    found: Option<Found>,
+    io: Option<std::io::ErrorKind>,
+    issues: Vec<crate::report::Issue>,
+}
+
+/// The result of every call that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Code {
+    /// An error of this code with no location yet.
+    #[must_use]
+    pub fn error(self) -> Error {
+        Error(Box::new(Inner {
+            code: self,
+            location: Location::default(),
+            expected: None,
+            found: None,
+            io: None,
+            issues: Vec::new(),
+        }))
+    }
+    /// An error of this code at an element path. `path` is made of specification names and indices only.
+    #[must_use]
+    pub fn at(self, path: impl Into<String>) -> Error {
+        self.error().at(path)
+    }
+}
+
+impl Error {
+    /// Puts the element path in.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.0.location.path = Some(path.into());
+        self
+    }
+    /// Puts line and column in (both counted from 1).
+    #[must_use]
+    pub fn at_line(mut self, line: u32, column: u32) -> Self {
+        self.0.location.line = line;
+        self.0.location.column = column;
+        self
+    }
+    /// Puts the byte offset in.
+    #[must_use]
+    pub fn at_offset(mut self, offset: u64) -> Self {
+        self.0.location.offset = Some(offset);
+        self
+    }
+    /// Says what was expected, in words of the library.
+    #[must_use]
+    pub fn expected(mut self, expected: &'static str) -> Self {
+        self.0.expected = Some(expected);
+        self
+    }
+    /// Says what was found: a length, a count, or a word of the library.
+    #[must_use]
+    pub fn found(mut self, found: Found) -> Self {
+        self.0.found = Some(found);
+        self
+    }
+    /// Attaches the findings that led to this error.
+    #[must_use]
+    pub fn with_issues(mut self, issues: Vec<crate::report::Issue>) -> Self {
+        self.0.issues = issues;
+        self
+    }
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        &self.0.location
+    }
+    /// The findings that led to it, where it is `record-invalid`.
+    pub fn issues(&self) -> &[crate::report::Issue] {
+        &self.0.issues
+    }
+    /// The operating system's kind of failure, where there was one.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        self.0.io
+    }
+    /// Whether the caller asked for something that is not there or not for them.
+    pub fn is_not_found(&self) -> bool {
+        self.0.code == Code::NotFound
+    }
+    /// Whether access was denied.
+    pub fn is_denied(&self) -> bool {
+        self.0.code == Code::Denied
+    }
+}
+
+impl From<std::io::Error> for Error {
+    /// Keeps the kind only: the message of the operating system could name a file after a patient.
+    fn from(error: std::io::Error) -> Self {
+        let mut made = Code::Io.error();
+        made.0.io = Some(error.kind());
+        made
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(path) = &inner.location.path {
+            write!(f, "`{path}`: ")?;
+        }
+        f.write_str(inner.code.sentence())?;
+        if let Some(expected) = inner.expected {
+            write!(f, ": expected {expected}")?;
+        }
+        match inner.found {
+            Some(Found::Length(n)) => write!(f, ", found {n} characters")?,
+            Some(Found::Count(n)) => write!(f, ", found {n}")?,
+            Some(Found::Word(word)) => write!(f, ", found {word}")?,
+            None => {}
+        }
+        if let Some(kind) = inner.io {
+            write!(f, " ({kind})")?;
+        }
+        if inner.location.line > 0 {
+            write!(f, " at line {}, column {}", inner.location.line, inner.location.column)?;
+        } else if let Some(offset) = inner.location.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        write!(f, " [{}]", inner.code.name())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_number_and_no_name_is_used_twice() {
+        let numbers: BTreeSet<u16> = Code::ALL.iter().map(|c| c.number()).collect();
+        let names: BTreeSet<&str> = Code::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(numbers.len(), Code::ALL.len());
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn an_io_error_keeps_its_kind_and_drops_its_message() {
+        let error = Error::from(std::io::Error::new(std::io::ErrorKind::NotFound, "Ms Marker.json"));
+        assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
+        assert!(!format!("{error} {error:?}").contains("Marker"));
+    }
+
+    #[test]
+    fn the_text_says_where_what_was_expected_and_what_was_found() {
+        let error = Code::PrimitiveForm
+            .at("Patient.birthDate")
+            .expected("YYYY, YYYY-MM or YYYY-MM-DD")
+            .found(Found::Length(9))
+            .at_line(3, 14);
+        assert_eq!(
+            error.to_string(),
+            "`Patient.birthDate`: the value does not have the form of its type: expected YYYY, YYYY-MM or YYYY-MM-DD, found 9 characters at line 3, column 14 [primitive-form]"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! ehrcore: an embeddable EHR core. See the repository's README for the main path.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+// 0 words
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod phi;
+pub mod report;
+pub mod time;

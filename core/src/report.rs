@@ -1,0 +1,93 @@
+//! Findings about a record: severity, stable code, element path, line, column, and a sentence without record content.
+
+use crate::error::Code;
+
+/// How bad a finding is, in FHIR's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The record could not be read further.
+    Fatal,
+    /// The record does not conform.
+    Error,
+    /// The record conforms but something should be looked at.
+    Warning,
+    /// Worth knowing.
+    Information,
+}
+
+impl Severity {
+    /// The FHIR `issue-severity` code.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::Fatal => "fatal",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Information => "information",
+        }
+    }
+}
+
+/// One finding. `path` and `message` are made of specification words and numbers only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The stable code.
+    pub code: Code,
+    /// Element path, such as `Patient.name[0].family`.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in bytes, from 1.
+    pub column: u32,
+    /// One sentence: what was expected.
+    pub message: String,
+}
+
+/// All findings about one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    issues: Vec<Issue>,
+    total: u64,
+}
+
+impl Report {
+    /// A report with no finding.
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Adds a finding.
+    pub fn push(&mut self, issue: Issue) {
+        self.issues.push(issue);
+        self.total += 1;
+    }
+    /// Counts a finding that is over the limit and not kept.
+    pub fn count_only(&mut self) {
+        self.total += 1;
+    }
+    /// The findings, in the order of the text.
+    pub fn issues(&self) -> &[Issue] {
+        &self.issues
+    }
+    /// Takes the findings out.
+    pub fn into_issues(self) -> Vec<Issue> {
+        self.issues
+    }
+    /// How many findings there were, those over the limit included.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+    /// Whether findings over the limit were dropped.
+    pub fn is_truncated(&self) -> bool {
+        self.total > self.issues.len() as u64
+    }
+    /// Whether there is no finding of severity error or fatal.
+    pub fn is_valid(&self) -> bool {
+        !self.is_truncated() && self.issues.iter().all(|issue| issue.severity > Severity::Error)
+    }
+    /// Adds every finding of `other`.
+    pub fn append(&mut self, mut other: Report) {
+        self.issues.append(&mut other.issues);
+        self.total += other.total;
+    }
+}
