@@ -9,3 +9,6 @@ pub mod limits;
 pub mod phi;
 pub mod report;
 pub mod time;
+
+// 1 record
+pub mod schema;
