@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 // 0 words
+pub mod decimal;
 pub mod error;
 pub mod id;
 pub mod limits;
@@ -11,4 +12,6 @@ pub mod report;
 pub mod time;
 
 // 1 record
+pub mod json;
+pub mod record;
 pub mod schema;
