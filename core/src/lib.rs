@@ -15,3 +15,8 @@ pub mod time;
 pub mod json;
 pub mod record;
 pub mod schema;
+
+// 3 custody
+pub mod crypto;
+pub mod keys;
+pub mod vault;

@@ -2,7 +2,6 @@
 //! are findings.
 
 use crate::error::Code;
-use crate::limits::Limits;
 use crate::record::Tree;
 use crate::report::{Issue, Report, Severity};
 
@@ -35,7 +34,7 @@ impl Findings {
     }
 }
 
-pub(super) fn report(tree: &Tree, findings: &Findings, _limits: &Limits) -> Report {
+pub(super) fn report(tree: &Tree, findings: &Findings) -> Report {
     let mut report = Report::new();
     if findings.kept.is_empty() {
         return report;

@@ -33,7 +33,7 @@ pub struct Parsed {
 /// - `limit-depth`, `limit-size`, `limit-count`: it is over a limit.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
     let outcome = parser::parse_resource(bytes, limits)?;
-    let report = findings::report(&outcome.tree, &outcome.findings, limits);
+    let report = findings::report(&outcome.tree, &outcome.findings);
     Ok(Parsed { record: Record::new(outcome.tree), report })
 }
 

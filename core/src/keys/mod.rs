@@ -1,0 +1,215 @@
+//! Keys: one random root per store, wrapped by the host or a passphrase; a random key per patient, wrapped under the root.
+//!
+//! Root -> HKDF -> store key, token key, audit key, signing seed and the key that wraps patient keys. Destroying a patient's
+//! wrapped key makes that patient's records unreadable. Nothing here is ever printed; everything is wiped when dropped.
+
+mod header;
+mod source;
+
+pub use source::{KeySource, Passphrase, RawKey};
+
+use crate::crypto::{Active, Provider};
+use crate::error::{Code, Result};
+use crate::id::{PatientNumber, Random, StoreId};
+use crate::vault::{self, Context, RowKind, SealKey};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The keys of one open store.
+pub struct KeyRing {
+    store: StoreId,
+    store_key: SealKey,
+    audit_key: SealKey,
+    wrapping_key: SealKey,
+    token_key: Zeroizing<[u8; 32]>,
+    signing_seed: Zeroizing<[u8; 32]>,
+    public_key: [u8; 32],
+}
+
+impl KeyRing {
+    /// Makes the keys of a new store; gives them and the header that opens them again.
+    ///
+    /// # Errors
+    /// - `random-unavailable`, `key-unavailable`.
+    pub fn create(source: &dyn KeySource, random: &dyn Random) -> Result<(KeyRing, Vec<u8>)> {
+        let mut store = StoreId([0; 16]);
+        random.fill(&mut store.0)?;
+        let mut root = Zeroizing::new([0_u8; 32]);
+        random.fill(&mut *root)?;
+        let wrapped = source.wrap(&header::wrap_context(store), &root, random)?;
+        let ring = KeyRing::derive(store, &root)?;
+        Ok((ring, header::write(store, &root, source.name(), &wrapped)?))
+    }
+
+    /// Opens the keys with the header that [`KeyRing::create`] gave.
+    ///
+    /// # Errors
+    /// - `wrong-key`: the source does not open this store.
+    /// - `not-a-store`, `version-unsupported`, `corrupt`: the header is not what was written.
+    /// - `key-weak`: the header asks for a key derivation below the floor. `key-unavailable`.
+    pub fn open(source: &dyn KeySource, header: &[u8]) -> Result<KeyRing> {
+        let read = header::read(header)?;
+        let wrapped = read.wrap(source.name()).ok_or_else(|| Code::WrongKey.error())?;
+        let root = source.unwrap(&header::wrap_context(read.store), wrapped)?;
+        header::verify(header, &root)?;
+        KeyRing::derive(read.store, &root)
+    }
+
+    fn derive(store: StoreId, root: &[u8; 32]) -> Result<KeyRing> {
+        let derived = |purpose: &[u8]| {
+            let mut key = Zeroizing::new([0_u8; 32]);
+            Active::expand(root, &[b"ehrcore v1 ", purpose, &store.0], &mut *key);
+            key
+        };
+        let signing_seed = derived(b"signing seed");
+        Ok(KeyRing {
+            store,
+            store_key: SealKey::new(derived(b"store key"), 0),
+            audit_key: SealKey::new(derived(b"audit key"), 0),
+            wrapping_key: SealKey::new(derived(b"patient wrapping key, epoch 0"), 0),
+            token_key: derived(b"token key"),
+            public_key: Active::public_key(&signing_seed)?,
+            signing_seed,
+        })
+    }
+
+    /// Which store these keys are for.
+    pub fn store_id(&self) -> StoreId {
+        self.store
+    }
+    /// The key that seals rows of the store as a whole.
+    pub fn store_key(&self) -> &SealKey {
+        &self.store_key
+    }
+    /// The key that seals audit events.
+    pub fn audit_key(&self) -> &SealKey {
+        &self.audit_key
+    }
+
+    /// Makes a random key for a patient; gives it and its wrapped form.
+    ///
+    /// # Errors
+    /// - `random-unavailable`.
+    pub fn new_patient_key(&self, patient: PatientNumber, random: &dyn Random) -> Result<(SealKey, Vec<u8>)> {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        random.fill(&mut *bytes)?;
+        let wrapped = vault::seal(&self.wrapping_key, &self.patient_context(patient), &*bytes, random)?;
+        Ok((SealKey::new(bytes, 0), wrapped))
+    }
+
+    /// Unwraps a patient's key.
+    ///
+    /// # Errors
+    /// - `wrong-key`, `corrupt`: it is another patient's or was changed.
+    pub fn patient_key(&self, patient: PatientNumber, wrapped: &[u8]) -> Result<SealKey> {
+        let plain = vault::open(&self.wrapping_key, &self.patient_context(patient), wrapped)?;
+        let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| Code::Corrupt.error())?;
+        Ok(SealKey::new(Zeroizing::new(bytes), 0))
+    }
+
+    fn patient_context(&self, patient: PatientNumber) -> Context<'static> {
+        Context::new(self.store, patient, RowKind::PatientKey, 0, 0)
+    }
+
+    /// `HMAC-SHA-256[token key](index, parts...)`, each part length-prefixed, the first 16 bytes: what stands in an index in
+    /// place of a value that could identify someone.
+    pub fn token(&self, index: &str, parts: &[&[u8]]) -> [u8; 16] {
+        let mut message = Vec::with_capacity(64);
+        for part in std::iter::once(index.as_bytes()).chain(parts.iter().copied()) {
+            message.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            message.extend_from_slice(part);
+        }
+        Active::mac(&self.token_key, &[&message])[..16].try_into().expect("an HMAC has 32 bytes")
+    }
+
+    /// Signs a head of the audit log. The seed is derived from the root and never stored.
+    ///
+    /// # Errors
+    /// - `internal`.
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
+        Active::sign(&self.signing_seed, message)
+    }
+    /// The public key that verifies [`KeyRing::sign`].
+    pub fn public_key(&self) -> [u8; 32] {
+        self.public_key
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyRing")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SystemRandom;
+
+    fn created(source: &dyn KeySource) -> (KeyRing, Vec<u8>) {
+        KeyRing::create(source, &SystemRandom::default()).expect("keys can be made")
+    }
+
+    fn failure(source: &dyn KeySource, header: &[u8]) -> Code {
+        KeyRing::open(source, header).map(|_| ()).unwrap_err().code()
+    }
+
+    #[test]
+    fn a_store_opens_with_its_key_and_no_other() {
+        let (ring, header) = created(&RawKey::new([1; 32]));
+        let again = KeyRing::open(&RawKey::new([1; 32]), &header).expect("the same key");
+        assert_eq!(ring.token("x", &[b"y"]), again.token("x", &[b"y"]));
+        assert_eq!(ring.public_key(), again.public_key());
+        assert_eq!(failure(&RawKey::new([2; 32]), &header), Code::WrongKey);
+    }
+
+    #[test]
+    fn a_passphrase_opens_and_its_weakening_is_refused() {
+        let source = Passphrase::with_cost("correct horse", 19 * 1024, 2).expect("at the floor");
+        let (_, header) = created(&source);
+        assert!(KeyRing::open(&Passphrase::new("correct horse"), &header).is_ok());
+        assert_eq!(failure(&Passphrase::new("wrong"), &header), Code::WrongKey);
+        assert_eq!(Passphrase::with_cost("x", 1024, 1).map(|_| ()).unwrap_err().code(), Code::KeyWeak);
+        let at = header.windows(4).position(|w| w == (19 * 1024_u32).to_be_bytes()).expect("the cost is stored");
+        let mut weaker = header;
+        weaker[at..at + 4].copy_from_slice(&64_u32.to_be_bytes());
+        assert_eq!(failure(&source, &weaker), Code::KeyWeak);
+    }
+
+    #[test]
+    fn every_changed_bit_of_the_header_is_found() {
+        let (_, header) = created(&RawKey::new([1; 32]));
+        for bit in 0..header.len() * 8 {
+            let mut changed = header.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(KeyRing::open(&RawKey::new([1; 32]), &changed).is_err(), "bit {bit}");
+        }
+        for length in 0..header.len() {
+            assert!(KeyRing::open(&RawKey::new([1; 32]), &header[..length]).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_patient_key_opens_for_its_patient_only() {
+        let (ring, _) = created(&RawKey::new([1; 32]));
+        let (key, wrapped) = ring.new_patient_key(PatientNumber(4), &SystemRandom::default()).expect("random bytes");
+        assert_eq!(ring.patient_key(PatientNumber(4), &wrapped).expect("its own").bytes(), key.bytes());
+        assert_eq!(ring.patient_key(PatientNumber(5), &wrapped).map(|_| ()).unwrap_err().code(), Code::WrongKey);
+    }
+
+    #[test]
+    fn tokens_of_different_parts_differ() {
+        let (ring, _) = created(&RawKey::new([1; 32]));
+        assert_ne!(ring.token("a", &[b"bc", b"d"]), ring.token("a", &[b"b", b"cd"]));
+        assert_ne!(ring.token("a", &[b"b"]), ring.token("ab", &[]));
+    }
+
+    #[test]
+    fn debug_output_shows_no_key() {
+        let (ring, _) = created(&RawKey::new([1; 32]));
+        assert_eq!(
+            format!("{ring:?} {:?} {:?}", ring.store_key(), RawKey::new([7; 32])),
+            "KeyRing SealKey(epoch 0) RawKey"
+        );
+    }
+}
