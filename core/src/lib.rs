@@ -16,7 +16,14 @@ pub mod json;
 pub mod record;
 pub mod schema;
 
+// 2 meaning
+pub mod search;
+
 // 3 custody
+pub mod access;
+pub mod audit;
 pub mod crypto;
 pub mod keys;
+#[cfg(feature = "embedded")]
+pub mod store;
 pub mod vault;

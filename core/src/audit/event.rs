@@ -1,0 +1,169 @@
+//! What an audit event says.
+
+use crate::error::Code;
+use crate::schema::ResourceType;
+use crate::time::Timestamp;
+
+/// What was done. Numbers are part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum EventKind {
+    Create = 1,
+    Read = 2,
+    Update = 3,
+    Delete = 4,
+    Search = 5,
+    History = 6,
+    Chart = 7,
+    Export = 8,
+    Import = 9,
+    SessionOpen = 10,
+    AuditRead = 11,
+    Verify = 12,
+    Release = 13,
+    StoreCreate = 14,
+    Quarantine = 15,
+}
+
+impl EventKind {
+    /// The name, as `ehr audit` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EventKind::Create => "create",
+            EventKind::Read => "read",
+            EventKind::Update => "update",
+            EventKind::Delete => "delete",
+            EventKind::Search => "search",
+            EventKind::History => "history",
+            EventKind::Chart => "chart",
+            EventKind::Export => "export",
+            EventKind::Import => "import",
+            EventKind::SessionOpen => "session-open",
+            EventKind::AuditRead => "audit-read",
+            EventKind::Verify => "verify",
+            EventKind::Release => "release",
+            EventKind::StoreCreate => "store-create",
+            EventKind::Quarantine => "quarantine",
+        }
+    }
+
+    fn from_number(number: u8) -> Option<EventKind> {
+        use EventKind::*;
+        [
+            Create,
+            Read,
+            Update,
+            Delete,
+            Search,
+            History,
+            Chart,
+            Export,
+            Import,
+            SessionOpen,
+            AuditRead,
+            Verify,
+            Release,
+            StoreCreate,
+            Quarantine,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == number)
+    }
+}
+
+/// One event: who, what, when, why, with what outcome. No content of any record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What was done.
+    pub kind: EventKind,
+    /// None: it was done. Otherwise the code it failed with.
+    pub failed: Option<u16>,
+    /// Who: the host's id of the user.
+    pub actor: String,
+    /// In which role.
+    pub role: u8,
+    /// For which purpose of use.
+    pub purpose: u8,
+    /// Whose record; 0 for none in particular.
+    pub patient: u32,
+    /// Which type of record.
+    pub resource: Option<ResourceType>,
+    /// Which record.
+    pub id: String,
+    /// Which version; 0 for none in particular.
+    pub version: u32,
+    /// How many records.
+    pub count: u64,
+    /// SHA-256 of what was written, or of the query asked; zeros for none.
+    pub digest: [u8; 32],
+}
+
+impl Event {
+    /// An event with nothing but kind, time and actor.
+    pub fn new(kind: EventKind, at: Timestamp, actor: &str) -> Event {
+        Event {
+            at,
+            kind,
+            failed: None,
+            actor: actor.to_owned(),
+            role: 0,
+            purpose: 0,
+            patient: 0,
+            resource: None,
+            id: String::new(),
+            version: 0,
+            count: 0,
+            digest: [0; 32],
+        }
+    }
+
+    /// Why it failed, where it did.
+    pub fn failure(&self) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| Some(code.number()) == self.failed)
+    }
+
+    /// `version 1 || kind || role || purpose || failed 2 || resource || at 8 || patient 4 || version 4 || count 8 || digest 32 ||
+    /// actor length 2, actor || id`.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![1, self.kind as u8, self.role, self.purpose];
+        out.extend(self.failed.unwrap_or(0).to_be_bytes());
+        out.push(self.resource.map_or(u8::MAX, ResourceType::number));
+        out.extend(self.at.0.to_be_bytes());
+        out.extend(self.patient.to_be_bytes());
+        out.extend(self.version.to_be_bytes());
+        out.extend(self.count.to_be_bytes());
+        out.extend(self.digest);
+        let actor = &self.actor.as_bytes()[..self.actor.len().min(u16::MAX.into())];
+        out.extend((actor.len() as u16).to_be_bytes());
+        out.extend(actor);
+        out.extend(self.id.as_bytes());
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Event> {
+        let fixed = bytes.get(..65)?;
+        let failed = u16::from_be_bytes(fixed[4..6].try_into().ok()?);
+        let actor_length = usize::from(u16::from_be_bytes(fixed[63..65].try_into().ok()?));
+        let actor = bytes.get(65..65 + actor_length)?;
+        if fixed[0] != 1 {
+            return None;
+        }
+        Some(Event {
+            kind: EventKind::from_number(fixed[1])?,
+            role: fixed[2],
+            purpose: fixed[3],
+            failed: (failed != 0).then_some(failed),
+            resource: ResourceType::from_number(fixed[6]),
+            at: Timestamp(i64::from_be_bytes(fixed[7..15].try_into().ok()?)),
+            patient: u32::from_be_bytes(fixed[15..19].try_into().ok()?),
+            version: u32::from_be_bytes(fixed[19..23].try_into().ok()?),
+            count: u64::from_be_bytes(fixed[23..31].try_into().ok()?),
+            digest: fixed[31..63].try_into().ok()?,
+            actor: String::from_utf8(actor.to_vec()).ok()?,
+            id: String::from_utf8(bytes[65 + actor_length..].to_vec()).ok()?,
+        })
+    }
+}

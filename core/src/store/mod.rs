@@ -1,0 +1,283 @@
+//! The store: charts in one file, sealed, every version kept.
+//!
+//! Records are kept in sealed blocks of one patient and one type, with a sealed index per patient and a small index of keyed
+//! tokens over all patients. A change set is one durable commit. Versions are never changed. The store keeps; who may and
+//! who did is for others.
+
+mod backend;
+mod change;
+mod embedded;
+mod layout;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+pub use backend::{Backend, ReadView, Table, Visit, WriteTransaction};
+pub use change::{Change, Outcome, PutMeta};
+pub use embedded::Embedded;
+pub(crate) use layout::{Reader, Writer};
+pub use snapshot::{Cursor, Page, Snapshot, Stored};
+
+use crate::error::{Code, Result};
+use crate::id::{PatientNumber, Random};
+use crate::keys::{KeyRing, KeySource};
+use crate::schema::ResourceType;
+use crate::vault::{Context, Packer, RowKind, SealKey};
+use layout::{Block, Place};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An open store. Many threads may read; one change is made at a time.
+pub struct Store {
+    backend: Box<dyn Backend>,
+    keys: KeyRing,
+    random: Arc<dyn Random>,
+    blocks: Mutex<Recent<(u32, u32), Arc<Block>>>,
+    patient_keys: Mutex<Recent<u32, SealKey>>,
+    packers: Mutex<Vec<Packer>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+const HEADER: &[u8] = b"header";
+const STATE: &[u8] = b"state";
+/// Most bytes of opened blocks and most patient keys kept in memory.
+const BLOCK_CACHE: usize = 4 << 20;
+const KEY_CACHE: usize = 4096;
+
+/// Counters of the store.
+#[derive(Clone, Copy)]
+pub(crate) struct State {
+    next_commit: u64,
+    next_patient: u32,
+}
+
+impl Store {
+    /// Makes a store on an empty backend.
+    ///
+    /// # Errors
+    /// - of the key source, of the backend; `random-unavailable`.
+    pub fn create(backend: Box<dyn Backend>, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Store> {
+        let (keys, header) = KeyRing::create(source, &*random)?;
+        let store = Store::new(backend, keys, random);
+        let mut transaction = store.backend.write()?;
+        transaction.put(Table::Meta, &mut std::iter::once((HEADER.to_vec(), header)))?;
+        store.write_state(&mut *transaction, State { next_commit: 1, next_patient: 1 })?;
+        transaction.commit()?;
+        Ok(store)
+    }
+
+    /// Opens a store.
+    ///
+    /// # Errors
+    /// - `not-a-store`, `wrong-key`, `corrupt`; of the key source and the backend.
+    pub fn open(backend: Box<dyn Backend>, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Store> {
+        let header = backend.read()?.get(Table::Meta, HEADER)?.ok_or_else(|| Code::NotAStore.error())?;
+        let keys = KeyRing::open(source, &header)?;
+        Ok(Store::new(backend, keys, random))
+    }
+
+    fn new(backend: Box<dyn Backend>, keys: KeyRing, random: Arc<dyn Random>) -> Store {
+        Store {
+            backend,
+            keys,
+            random,
+            blocks: Mutex::new(Recent::new(BLOCK_CACHE)),
+            patient_keys: Mutex::new(Recent::new(KEY_CACHE)),
+            packers: Mutex::default(),
+        }
+    }
+
+    /// The keys of the store.
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+    /// The source of randomness the store was opened with.
+    pub fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+    /// A consistent view of what is committed now.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn snapshot(&self) -> Result<Snapshot<'_>> {
+        Ok(Snapshot { store: self, view: self.backend.read()? })
+    }
+    /// Gives free space back to the file system.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn compact(&mut self) -> Result<bool> {
+        self.backend.compact()
+    }
+
+    fn write_state(&self, transaction: &mut dyn WriteTransaction, state: State) -> Result<()> {
+        let mut out = Writer::default();
+        out.number(state.next_commit);
+        out.number(state.next_patient.into());
+        let sealed = crate::vault::seal(self.keys.store_key(), &self.meta_context(), &out.0, &*self.random)?;
+        transaction.put(Table::Meta, &mut std::iter::once((STATE.to_vec(), sealed)))
+    }
+
+    fn read_state(&self, view: &(impl ReadView + ?Sized)) -> Result<State> {
+        let sealed = view.get(Table::Meta, STATE)?.ok_or_else(|| Code::Corrupt.error())?;
+        let plain = crate::vault::open(self.keys.store_key(), &self.meta_context(), &sealed)?;
+        let mut reader = Reader { rest: &plain };
+        Ok(State { next_commit: reader.number()?, next_patient: reader.small()? })
+    }
+
+    fn meta_context(&self) -> Context<'static> {
+        self.context(0, RowKind::Meta, 0)
+    }
+
+    fn context(&self, patient: u32, row: RowKind, number: u32) -> Context<'static> {
+        Context::new(self.keys.store_id(), PatientNumber(patient), row, number.into(), 0)
+    }
+
+    /// Lends a packer.
+    fn with_packer<T>(&self, work: impl FnOnce(&mut Packer) -> Result<T>) -> Result<T> {
+        let lent = lock(&self.packers).pop();
+        let mut packer = match lent {
+            Some(packer) => packer,
+            None => Packer::new()?,
+        };
+        let result = work(&mut packer);
+        lock(&self.packers).push(packer);
+        result
+    }
+
+    /// The key of a record in the id table: a token of the id, and the type.
+    fn id_key(&self, kind: ResourceType, id: &str) -> Vec<u8> {
+        let mut key = self.keys.token("id", &[id.as_bytes()])[..12].to_vec();
+        key.push(kind.number());
+        key
+    }
+
+    fn name_key(&self, patient_id: &str) -> Vec<u8> {
+        self.keys.token("patient", &[patient_id.as_bytes()]).to_vec()
+    }
+
+    fn alias_key(&self, address: &str) -> Vec<u8> {
+        let mut key = b"alias ".to_vec();
+        key.extend(self.keys.token("alias", &[address.as_bytes()]));
+        key
+    }
+
+    /// The key of a value in the global index, without the patient.
+    fn token_key(&self, code: &str, value: &str) -> Vec<u8> {
+        self.keys.token("value", &[code.as_bytes(), value.as_bytes()])[..8].to_vec()
+    }
+
+    /// What `urn:uuid:...` or another full address stands for in this store, as `Type/id`.
+    fn resolve(&self, view: &(impl ReadView + ?Sized), address: &str) -> Result<Option<String>> {
+        if let Some(sealed) = view.get(Table::Meta, &self.alias_key(address))? {
+            let mut context = self.context(0, RowKind::Alias, 0);
+            let key = self.alias_key(address);
+            context.labels = &key;
+            let plain = crate::vault::open(self.keys.store_key(), &context, &sealed)?;
+            return Ok(std::str::from_utf8(&plain).ok().map(str::to_owned));
+        }
+        let Some(id) = address.strip_prefix("urn:uuid:") else { return Ok(None) };
+        let token = self.keys.token("id", &[id.as_bytes()])[..12].to_vec();
+        let (mut found, mut many) = (None, false);
+        let mut to = token.clone();
+        to.push(u8::MAX);
+        view.range(Table::Id, &token, &to, &mut |key, _| {
+            many |= found.is_some();
+            found = key.last().copied();
+            !many
+        })?;
+        Ok(found.filter(|_| !many).and_then(ResourceType::from_number).map(|kind| format!("{kind}/{id}")))
+    }
+
+    /// Opens a block. `keep`: whether it may stay in memory, which only a committed one may.
+    fn block(
+        &self,
+        view: &(impl ReadView + ?Sized),
+        place: Place,
+        key: Option<&SealKey>,
+        keep: bool,
+    ) -> Result<Arc<Block>> {
+        let number = (place.patient, place.block);
+        if keep {
+            if let Some(block) = lock(&self.blocks).get(&number) {
+                return Ok(block);
+            }
+        }
+        let packed = view.get(Table::Block, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
+        let context = self.context(place.patient, RowKind::Block, place.block);
+        let patient_key;
+        let key = match key {
+            Some(key) => key,
+            None => {
+                patient_key = self.patient_key(view, place.patient, keep)?;
+                &patient_key
+            }
+        };
+        let plain = self.with_packer(|packer| packer.unpack(key, &context, &packed))?;
+        let size = plain.len();
+        let block = Arc::new(layout::read_block(plain)?);
+        if keep {
+            lock(&self.blocks).put(number, block.clone(), size);
+        }
+        Ok(block)
+    }
+
+    fn patient_key(&self, view: &(impl ReadView + ?Sized), patient: u32, keep: bool) -> Result<SealKey> {
+        if keep {
+            if let Some(key) = lock(&self.patient_keys).get(&patient) {
+                return Ok(key);
+            }
+        }
+        let row = view.get(Table::Patient, &patient.to_be_bytes())?.ok_or_else(|| Code::Erased.error())?;
+        let wrapped = row.get(12..).ok_or_else(|| Code::Corrupt.error())?;
+        let key = self.keys.patient_key(PatientNumber(patient), wrapped)?;
+        if keep {
+            lock(&self.patient_keys).put(patient, key.clone(), 1);
+        }
+        Ok(key)
+    }
+}
+
+fn pair((patient, number): (u32, u32)) -> Vec<u8> {
+    [patient.to_be_bytes(), number.to_be_bytes()].concat()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Things used lately, in two halves: when the young half is full it becomes the old one, and the old one goes.
+struct Recent<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+    size: usize,
+    most: usize,
+}
+
+impl<K: std::hash::Hash + Eq + Clone, V: Clone> Recent<K, V> {
+    fn new(most: usize) -> Self {
+        Recent { young: HashMap::new(), old: HashMap::new(), size: 0, most: most / 2 }
+    }
+    fn get(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        // What comes back from the old half is not weighed again: it was, and leaves with this half at the latest.
+        let (key, value) = self.old.remove_entry(key)?;
+        self.young.insert(key, value.clone());
+        Some(value)
+    }
+    fn put(&mut self, key: K, value: V, size: usize) {
+        if self.size + size > self.most {
+            self.old = std::mem::take(&mut self.young);
+            self.size = 0;
+        }
+        self.size += size;
+        self.young.insert(key, value);
+    }
+}

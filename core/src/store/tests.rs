@@ -1,0 +1,268 @@
+use super::*;
+use crate::id::SystemRandom;
+use crate::keys::RawKey;
+use crate::record::Record;
+use crate::search::Query;
+use crate::time::Timestamp;
+use proptest::prelude::*;
+use std::path::Path;
+
+fn kind(name: &str) -> ResourceType {
+    ResourceType::from_name(name).expect("part of R4")
+}
+
+fn create(path: &Path) -> Store {
+    let backend = Embedded::create(path, 1 << 20).expect("a new file");
+    Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("a new store")
+}
+
+fn open(path: &Path) -> Result<Store> {
+    let backend = Embedded::open(path, 1 << 20)?;
+    Store::open(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
+}
+
+fn patient(id: &str, family: &str, born: &str) -> Record {
+    let json = format!(
+        r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{family}","given":["Jo"]}}],"birthDate":"{born}","identifier":[{{"system":"urn:mrn","value":"M-{id}"}}]}}"#
+    );
+    Record::parse(json.as_bytes()).expect("a resource")
+}
+
+fn observation(id: &str, patient: &str, code: &str, date: &str) -> Record {
+    let json = format!(
+        r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}},"subject":{{"reference":"{patient}"}},"effectiveDateTime":"{date}"}}"#
+    );
+    Record::parse(json.as_bytes()).expect("a resource")
+}
+
+fn put(store: &Store, at: i64, records: &[Record]) -> Vec<Outcome> {
+    let mut change = store.change(Timestamp(at), "tester").expect("a change");
+    let outcomes = records.iter().map(|record| change.put(record, &PutMeta::DIRECT).expect("it is put")).collect();
+    change.commit().expect("it commits");
+    outcomes
+}
+
+fn found(store: &Store, kind_name: &str, query: &str) -> Vec<String> {
+    let snapshot = store.snapshot().expect("a view");
+    let query = Query::parse(kind(kind_name), query).expect("a query");
+    let page = snapshot.search(&query, None, 1000, &|_| true).expect("it searches");
+    page.records.iter().map(|stored| stored.id().to_owned()).collect()
+}
+
+#[test]
+fn what_is_put_comes_back_byte_for_byte_also_after_opening_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.ehr");
+    let records: Vec<Record> =
+        (0..100).map(|n| observation(&format!("o{n}"), "Patient/p", "1-8", "2020-01-01")).collect();
+    {
+        let store = create(&path);
+        put(&store, 1, &[patient("p", "Doe", "1970-01-01")]);
+        assert_eq!(put(&store, 2, &records), vec![Outcome::Created; 100]);
+        assert_eq!(put(&store, 3, &records), vec![Outcome::Unchanged(1); 100]);
+        assert_eq!(open(&path).map(|_| ()).unwrap_err().code(), Code::Locked);
+    }
+    let store = open(&path).expect("it opens");
+    let snapshot = store.snapshot().expect("a view");
+    for record in &records {
+        let stored =
+            snapshot.current(kind("Observation"), record.id().expect("an id")).expect("readable").expect("there");
+        assert_eq!(stored.bytes(), record.original());
+        assert_eq!((stored.version(), stored.at(), stored.actor()), (1, Timestamp(2), "tester"));
+    }
+    let number = snapshot.patient("p").expect("readable").expect("there");
+    assert_eq!(snapshot.chart(number).expect("readable").len(), 101);
+}
+
+#[test]
+fn nothing_of_a_dropped_change_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    put(&store, 1, &[patient("p", "Doe", "1970-01-01")]);
+    {
+        let mut change = store.change(Timestamp(2), "x").expect("a change");
+        change.put(&patient("q", "Roe", "1980-01-01"), &PutMeta::DIRECT).expect("put");
+        change.put(&patient("p", "Changed", "1970-01-01"), &PutMeta::DIRECT).expect("put");
+    }
+    put(&store, 3, &[patient("r", "Poe", "1990-01-01")]);
+    assert_eq!(found(&store, "Patient", "name=roe"), Vec::<String>::new());
+    assert_eq!(found(&store, "Patient", "name=doe"), ["p"]);
+    assert_eq!(found(&store, "Patient", ""), ["p", "r"]);
+}
+
+#[test]
+fn search_finds_by_each_kind_of_parameter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    put(&store, 1, &[patient("p", "Müller", "1970-05-01"), patient("q", "Smith", "1980")]);
+    put(
+        &store,
+        2,
+        &[observation("o1", "Patient/p", "1-8", "2020-01-01"), observation("o2", "Patient/q", "1-8", "2021-06-01")],
+    );
+    put(&store, 3, &[observation("o3", "Patient/p", "4548-4", "2021-01-01")]);
+    for (kind, query, expected) in [
+        ("Patient", "name=mull", &["p"][..]),
+        ("Patient", "family:exact=MULLER", &["p"]),
+        ("Patient", "family:contains=ith", &["q"]),
+        ("Patient", "name=s", &["q"]),
+        ("Patient", "identifier=urn:mrn|M-q", &["q"]),
+        ("Patient", "identifier=M-p", &["p"]),
+        ("Patient", "birthdate=1970", &["p"]),
+        ("Patient", "birthdate=1970-05-01", &["p"]),
+        ("Patient", "birthdate=ge1980", &["q"]),
+        ("Patient", "_id=p,q", &["p", "q"]),
+        ("Patient", "name=smith&birthdate=1970", &[]),
+        ("Observation", "code=1-8", &["o1", "o2"]),
+        ("Observation", "code=http://loinc.org|4548-4", &["o3"]),
+        ("Observation", "code=http://other|4548-4", &[]),
+        ("Observation", "patient=p", &["o1", "o3"]),
+        ("Observation", "subject=Patient/q", &["o2"]),
+        ("Observation", "patient=p&date=ge2021", &["o3"]),
+        ("Observation", "status=final&date=2021", &["o3", "o2"]),
+        ("Observation", "status=amended", &[]),
+    ] {
+        assert_eq!(found(&store, kind, query), expected, "{kind}?{query}");
+    }
+}
+
+#[test]
+fn pages_follow_each_other_without_gap_or_repeat() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    for p in 0..5 {
+        let records: Vec<Record> =
+            (0..17).map(|n| observation(&format!("o{p}-{n}"), &format!("Patient/p{p}"), "1-8", "2020")).collect();
+        put(&store, p, &records);
+    }
+    let snapshot = store.snapshot().expect("a view");
+    let query = Query::parse(kind("Observation"), "code=1-8").expect("a query");
+    let (mut all, mut from) = (Vec::new(), None);
+    loop {
+        let page = snapshot.search(&query, from, 10, &|_| true).expect("it searches");
+        all.extend(page.records.iter().map(|stored| stored.id().to_owned()));
+        let Some(next) = page.next else { break };
+        from = Some(Cursor::from_text(&next.to_text()).expect("a cursor"));
+    }
+    assert_eq!(all.len(), 85);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 85);
+    let only_second = snapshot.search(&query, None, 100, &|patient| patient.0 == 2).expect("it searches");
+    assert_eq!(only_second.records.len(), 17);
+}
+
+#[test]
+fn a_deleted_record_is_gone_from_searches_and_stays_in_history() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    put(&store, 1, &[patient("p", "Doe", "1970")]);
+    let mut change = store.change(Timestamp(2), "x").expect("a change");
+    assert_eq!(change.delete(kind("Patient"), "p").expect("it deletes"), 2);
+    change.commit().expect("it commits");
+    assert_eq!(found(&store, "Patient", "name=doe"), Vec::<String>::new());
+    let snapshot = store.snapshot().expect("a view");
+    assert!(snapshot.current(kind("Patient"), "p").expect("readable").is_none());
+    let versions: Vec<bool> =
+        snapshot.history(kind("Patient"), "p").expect("readable").iter().map(Stored::is_deleted).collect();
+    assert_eq!(versions, [true, false]);
+    let mut change = store.change(Timestamp(3), "x").expect("a change");
+    assert_eq!(change.delete(kind("Patient"), "p").map(|_| ()).unwrap_err().code(), Code::NotFound);
+}
+
+#[test]
+fn a_sealed_value_moved_to_another_row_does_not_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    put(&store, 1, &[patient("p", "Doe", "1970"), patient("q", "Roe", "1980")]);
+    let mut transaction = store.backend.write().expect("a transaction");
+    let (a, b) = (pair((1, 0)), pair((2, 0)));
+    let (first, second) =
+        (transaction.get(Table::Block, &a).expect("io"), transaction.get(Table::Block, &b).expect("io"));
+    let swapped = [(a, second.expect("there")), (b, first.expect("there"))];
+    transaction.put(Table::Block, &mut swapped.into_iter()).expect("io");
+    transaction.commit().expect("io");
+    let snapshot = store.snapshot().expect("a view");
+    for id in ["p", "q"] {
+        assert_eq!(snapshot.current(kind("Patient"), id).map(|_| ()).unwrap_err().code(), Code::WrongKey);
+    }
+}
+
+#[test]
+fn no_marker_is_readable_in_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.ehr");
+    let store = create(&path);
+    put(&store, 1, &[patient("MARKERID", "MARKERNAME", "1970-05-01")]);
+    put(&store, 2, &[observation("MARKEROBS", "Patient/MARKERID", "MARKERCODE", "2020")]);
+    drop(store);
+    let bytes = std::fs::read(&path).expect("the file");
+    for marker in [&b"MARKER"[..], b"markername", b"urn:mrn", b"1970-05-01", b"loinc"] {
+        assert!(memchr::memmem::find(&bytes, marker).is_none());
+    }
+}
+
+#[test]
+fn index_segments_are_merged_and_still_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    for n in 0..40 {
+        put(&store, n, &[observation(&format!("o{}", n % 10), "Patient/p", &format!("c{n}"), "2020")]);
+    }
+    assert_eq!(found(&store, "Observation", "patient=p").len(), 10);
+    assert_eq!(found(&store, "Observation", "code=c35"), ["o5"]);
+    assert_eq!(found(&store, "Observation", "code=c25"), Vec::<String>::new());
+    let mut segments = 0;
+    let view = store.backend.read().expect("a view");
+    view.range(Table::Index, &[], &[0xff; 9], &mut |_, _| {
+        segments += 1;
+        true
+    })
+    .expect("io");
+    assert!(segments <= 9, "{segments}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn as_of_and_history_equal_a_model(steps in prop::collection::vec((0_usize..6, 0_u8..4, any::<bool>()), 1..60)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = create(&folder.path().join("a.ehr"));
+        let mut model: Vec<Vec<(i64, Option<Vec<u8>>)>> = vec![Vec::new(); 6];
+        for (step, (which, value, delete)) in steps.iter().enumerate() {
+            let at = step as i64 * 10 + 10;
+            let id = format!("r{which}");
+            let record = observation(&id, "Patient/p", &format!("v{value}"), "2020");
+            let current = model[*which].last().and_then(|(_, bytes)| bytes.clone());
+            let mut change = store.change(Timestamp(at), "x").expect("a change");
+            if *delete {
+                if change.delete(kind("Observation"), &id).is_ok() {
+                    prop_assert!(current.is_some());
+                    model[*which].push((at, None));
+                }
+            } else {
+                let outcome = change.put(&record, &PutMeta::DIRECT).expect("put");
+                let same = current.as_deref() == Some(record.original());
+                prop_assert_eq!(matches!(outcome, Outcome::Unchanged(_)), same);
+                if !same {
+                    model[*which].push((at, Some(record.original().to_vec())));
+                }
+            }
+            change.commit().expect("it commits");
+        }
+        let snapshot = store.snapshot().expect("a view");
+        for (which, versions) in model.iter().enumerate() {
+            let id = format!("r{which}");
+            for at in 0..steps.len() as i64 * 10 + 20 {
+                let stored = snapshot.as_of(kind("Observation"), &id, Timestamp(at)).expect("readable");
+                let expected = versions.iter().rev().find(|(when, _)| *when <= at);
+                prop_assert_eq!(stored.as_ref().map(|s| (!s.is_deleted()).then(|| s.bytes().to_vec())), expected.map(|(_, bytes)| bytes.clone()));
+            }
+            let history = snapshot.history(kind("Observation"), &id).expect("readable");
+            prop_assert_eq!(history.len(), versions.len());
+            for (stored, number) in history.iter().zip((1..=versions.len() as u32).rev()) {
+                prop_assert_eq!(stored.version(), number);
+            }
+        }
+    }
+}
