@@ -2,7 +2,9 @@
 //! are findings.
 
 use crate::error::Code;
-use crate::record::Tree;
+#[cfg(test)]
+use crate::limits::Limits;
+use crate::record::{NodeKind, Tree};
 use crate::report::{Issue, Report, Severity};
 
 #[derive(Clone, Copy)]
@@ -16,6 +18,7 @@ pub(super) struct Finding {
     pub(super) at: Option<u32>,
     /// Length of what was found.
     pub(super) length: u64,
+    pub(super) severity: Severity,
 }
 
 pub(super) struct Findings {
@@ -36,35 +39,36 @@ impl Findings {
 
 pub(super) fn report(tree: &Tree, findings: &Findings) -> Report {
     let mut report = Report::new();
-    if findings.kept.is_empty() {
+    if findings.kept.is_empty() && findings.over == 0 {
         return report;
     }
-    let mut kept: Vec<(u32, &Finding)> =
-        findings.kept.iter().map(|f| (f.at.unwrap_or(tree.rows[f.row].start), f)).collect();
-    kept.sort_by_key(|(at, _)| *at);
+    // Paths in the order of rows, then lines in the order of the text: both walks go forward only.
+    let mut kept: Vec<&Finding> = findings.kept.iter().collect();
+    kept.sort_by_key(|finding| finding.row);
+    let mut walk = PathWalk::new(tree);
+    let mut placed: Vec<(u32, &Finding, String)> = Vec::with_capacity(kept.len());
+    for finding in kept {
+        placed.push((finding.at.unwrap_or(tree.rows[finding.row].start), finding, walk.path(finding.row)));
+    }
+    placed.sort_by_key(|(at, ..)| *at);
     let (mut line, mut line_start, mut scanned) = (1_u32, 0_usize, 0_usize);
-    let (mut last_row, mut last_path) = (usize::MAX, String::new());
-    for (at, finding) in kept {
+    for (at, finding, path) in placed {
         for newline in memchr::memchr_iter(b'\n', &tree.source[scanned..at as usize]) {
             line += 1;
             line_start = scanned + newline + 1;
         }
         scanned = at as usize;
-        if finding.row != last_row {
-            last_row = finding.row;
-            last_path = tree.path(finding.row);
-        }
         let found = match finding.found {
             Some("nothing") => String::new(),
             Some(word) => format!(", found {word} ({} characters)", finding.length),
             None => format!(", found {} characters", finding.length),
         };
         report.push(Issue {
-            severity: Severity::Error,
+            severity: finding.severity,
             code: finding.code,
-            path: last_path.clone(),
+            path,
             line,
-            column: (scanned - line_start + 1) as u32,
+            column: u32::try_from(scanned - line_start + 1).unwrap_or(u32::MAX),
             message: format!("{}: expected {}{found}", finding.code.sentence(), finding.expected),
         });
     }
@@ -72,4 +76,63 @@ pub(super) fn report(tree: &Tree, findings: &Findings) -> Report {
         report.count_only();
     }
     report
+}
+
+/// Element paths of rows asked for in rising order, in one walk over the tree.
+struct PathWalk<'a> {
+    tree: &'a Tree,
+    /// From the root down: an object or array, the child the walk is at, and its index.
+    open: Vec<(usize, usize, usize)>,
+}
+
+impl<'a> PathWalk<'a> {
+    fn new(tree: &'a Tree) -> Self {
+        PathWalk { tree, open: vec![(0, 1, 0)] }
+    }
+
+    fn path(&mut self, target: usize) -> String {
+        let next = |row: usize| self.tree.rows[row].next as usize;
+        while self.open.len() > 1 && self.open.last().is_some_and(|(parent, ..)| next(*parent) <= target) {
+            self.open.pop();
+        }
+        while let Some((parent, child, index)) = self.open.last_mut() {
+            if *parent >= target {
+                break;
+            }
+            while next(*child) <= target {
+                *child = next(*child);
+                *index += 1;
+            }
+            let here = *child;
+            if here == target {
+                break;
+            }
+            self.open.push((here, here + 1, 0));
+        }
+        let steps = self.open.iter().filter(|(parent, ..)| *parent < target).map(|(parent, child, index)| {
+            let array = self.tree.rows[*parent].kind == NodeKind::Array;
+            (*child, array.then_some(*index))
+        });
+        self.tree.path_of(steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_gives_the_path_of_every_row() {
+        let text = r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,{"id":"x"}],"odd":{"a":[1]}},{"family":"c"}],"contact":[{"name":{"given":["d"]}}],"deceasedBoolean":true}"#;
+        let tree = crate::json::parser::parse_resource(text.as_bytes(), &Limits::DEFAULT).expect("a resource").tree;
+        let mut walk = PathWalk::new(&tree);
+        for row in 0..tree.rows.len() {
+            assert_eq!(walk.path(row), tree.path(row), "{row}");
+        }
+        let mut walk = PathWalk::new(&tree);
+        for row in (0..tree.rows.len()).step_by(3) {
+            assert_eq!(walk.path(row), tree.path(row), "{row}");
+        }
+        assert_eq!(tree.path(tree.rows.len() - 1), "Patient.deceased.ofType(boolean)");
+    }
 }

@@ -3,18 +3,20 @@
 //! [`read`] gives the record and every finding. Text that is not JSON at all (RFC 8259: bad syntax, bad UTF-8, half
 //! surrogates, a byte order mark, trailing text) is an error with line and column; everything else is a finding.
 
+mod bundle;
 mod findings;
 mod narrative;
 mod parser;
 mod primitive;
 mod shape;
-
-pub(crate) use primitive::instant_of;
+mod text;
 
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::record::{Document, Record};
 use crate::report::Report;
+use crate::time::Timestamp;
+use crate::time::fhir::DateTime;
 
 /// A record that was read, and what was found in it.
 #[derive(Debug)]
@@ -53,6 +55,13 @@ impl Record {
     pub fn parse(bytes: &[u8]) -> Result<Record> {
         Ok(Record::new(parser::parse_resource(bytes, &Limits::DEFAULT)?.tree))
     }
+}
+
+/// The stretch of time a date, dateTime or instant stands for, half open. A time without a zone is read as UTC.
+pub(crate) fn instant_of(text: &[u8]) -> Option<(Timestamp, Timestamp)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let read = DateTime::parse(text).or_else(|| DateTime::parse(&format!("{text}Z")));
+    read.map(DateTime::interval)
 }
 
 /// Line and column, from 1, of a byte offset.

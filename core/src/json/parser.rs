@@ -1,11 +1,13 @@
-//! The machine: a recursive descent over the bytes that carries the schema type of where it is.
+//! The machine: a recursive descent over the bytes that carries the schema type of where it is and builds the tree.
 
 use super::findings::{Finding, Findings};
-use super::{error_at, narrative, primitive, shape};
-use crate::error::{Code, Found, Result};
+use super::text::{Cursor, Span};
+use super::{bundle, narrative, primitive, shape};
+use crate::error::{Code, Result};
 use crate::limits::Limits;
 use crate::record::{NodeKind, Row, Tree};
-use crate::schema::{self, ElementId, Primitive, ResourceType, Strength, TypeId, TypeKind};
+use crate::report::Severity;
+use crate::schema::{self, ElementId, Primitive, ResourceType, TypeId, TypeKind};
 
 pub(super) struct Outcome {
     pub(super) tree: Tree,
@@ -14,294 +16,141 @@ pub(super) struct Outcome {
 
 pub(super) fn parse_resource(bytes: &[u8], limits: &Limits) -> Result<Outcome> {
     let mut parser = Parser::new(bytes, limits)?;
-    parser.space();
-    if parser.peek() != Some(b'{') {
+    parser.text.space();
+    let kind = match parser.text.peek() {
+        Some(b'{') => parser.resource_type(),
+        _ => Named::Nothing,
+    };
+    let Named::Kind(kind) = kind else {
+        // Text that is not even JSON says so first.
         parser.value_untyped(0)?;
-        parser.end()?;
-        return Err(Code::ResourceTypeMissing.error().expected("a JSON object"));
-    }
-    let kind = parser.resource_type()?.ok_or_else(|| Code::ResourceTypeMissing.error())?;
-    let kind = kind.ok_or_else(|| Code::ResourceTypeUnknown.error())?;
+        parser.text.end()?;
+        let code = if kind == Named::Nothing { Code::ResourceTypeMissing } else { Code::ResourceTypeUnknown };
+        return Err(code.error().expected("an object with the name of an R4 resource type as resourceType"));
+    };
     parser.resource(kind, Row::NONE, 0)?;
-    parser.end()?;
-    parser.resolve_fragments(0);
-    Ok(Outcome { tree: Tree { source: bytes.into(), rows: parser.rows, kind }, findings: parser.findings })
+    parser.text.end()?;
+    shape::fragments(&mut parser, 0, 0);
+    let findings = std::mem::replace(&mut parser.findings, Findings::new(0));
+    Ok(Outcome { tree: parser.tree(kind), findings })
 }
 
 pub(super) fn parse_document(bytes: &[u8], limits: &Limits) -> Result<Tree> {
     let mut parser = Parser::new(bytes, limits)?;
-    parser.space();
+    parser.text.space();
     parser.value_untyped(0)?;
-    parser.end()?;
-    let kind = ResourceType::from_number(0).expect("R4 has resource types");
-    Ok(Tree { source: bytes.into(), rows: parser.rows, kind })
+    parser.text.end()?;
+    let no_kind = ResourceType::from_number(0).expect("R4 has resource types");
+    Ok(parser.tree(no_kind))
 }
 
 pub(super) struct Parser<'a> {
-    pub(super) bytes: &'a [u8],
-    at: usize,
+    text: Cursor<'a>,
     pub(super) rows: Vec<Row>,
     pub(super) findings: Findings,
-    limits: Limits,
+    depth_limit: usize,
+    node_limit: usize,
     /// Whether the resource being read is inside another's `contained`.
     contained: bool,
     /// Rows of references of the form `#id`, not yet looked up.
-    fragments: Vec<usize>,
+    pub(super) fragments: Vec<(usize, ElementId)>,
+    /// Where `resourceType` stands that was not the first name of its object: the object's start and the value, sorted.
+    late_types: Option<Vec<(usize, Span)>>,
 }
+
+/// Whatever the caller's limit, the machine does not go deeper: each level is a frame on its stack.
+const DEEPEST: usize = 500;
 
 /// What a JSON value is expected to be.
 #[derive(Clone, Copy)]
-struct Expect {
-    element: u16,
-    type_id: u16,
+pub(super) struct Expect {
+    pub(super) element: u16,
+    pub(super) type_id: u16,
 }
 
 const UNTYPED: Expect = Expect { element: Row::NONE, type_id: Row::NONE };
 
-/// Where a name stands in the text.
-#[derive(Clone, Copy)]
-struct Name {
-    start: usize,
-    end: usize,
-    escapes: bool,
+/// What `resourceType` says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Kind(ResourceType),
+    Unknown,
+    Nothing,
 }
 
 impl<'a> Parser<'a> {
     fn new(bytes: &'a [u8], limits: &Limits) -> Result<Self> {
-        if bytes.len() > limits.bytes.min(u32::MAX as usize - 1) {
-            return Err(Code::LimitSize.error().found(Found::Length(bytes.len() as u64)));
-        }
-        if bytes.starts_with(b"\xef\xbb\xbf") || bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-            return Err(error_at(Code::JsonBom, bytes, 0));
-        }
-        if let Err(error) = std::str::from_utf8(bytes) {
-            return Err(error_at(Code::JsonUtf8, bytes, error.valid_up_to()));
-        }
         Ok(Parser {
-            bytes,
-            at: 0,
-            rows: Vec::with_capacity((bytes.len() / 24).clamp(8, 1 << 20)),
+            text: Cursor::new(bytes, limits)?,
+            rows: Vec::with_capacity((bytes.len() / 20).clamp(8, 1 << 20)),
             findings: Findings::new(limits.findings),
-            limits: *limits,
+            depth_limit: limits.depth.min(DEEPEST),
+            node_limit: limits.nodes,
             contained: false,
             fragments: Vec::new(),
+            late_types: None,
         })
     }
 
-    // --- the text ---
-
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn fail<T>(&self, code: Code, at: usize) -> Result<T> {
-        Err(error_at(code, self.bytes, at))
-    }
-
-    /// A syntax error here, or `json-end` where the text is over.
-    #[cold]
-    fn unexpected<T>(&self) -> Result<T> {
-        self.fail(if self.at >= self.bytes.len() { Code::JsonEnd } else { Code::JsonSyntax }, self.at)
-    }
-
-    /// Skips white space.
-    #[inline]
-    fn space(&mut self) {
-        if self.peek().is_some_and(|b| b > b' ') {
-            return;
-        }
-        self.space_slow();
-    }
-
-    fn space_slow(&mut self) {
-        const EIGHT: u64 = 0x2020_2020_2020_2020;
-        while let Some(&byte) = self.bytes.get(self.at) {
-            match byte {
-                b' ' => match self.bytes[self.at..].first_chunk::<8>() {
-                    Some(chunk) => {
-                        let other = u64::from_le_bytes(*chunk) ^ EIGHT;
-                        self.at += (other.trailing_zeros() / 8) as usize;
-                    }
-                    None => self.at += 1,
-                },
-                b'\n' | b'\t' | b'\r' => self.at += 1,
-                _ => return,
-            }
-        }
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Result<()> {
-        if self.peek() == Some(byte) {
-            self.at += 1;
-            return Ok(());
-        }
-        self.unexpected()
-    }
-
-    fn end(&mut self) -> Result<()> {
-        self.space();
-        if self.at < self.bytes.len() { self.fail(Code::JsonTrailing, self.at) } else { Ok(()) }
-    }
-
-    /// Reads a string; `at` is on its opening quote and ends after its closing one.
-    #[inline]
-    fn string(&mut self) -> Result<Name> {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        const QUOTES: u64 = b'"' as u64 * ONES;
-        const BACKSLASHES: u64 = b'\\' as u64 * ONES;
-        self.at += 1;
-        let start = self.at;
-        let mut escapes = false;
-        loop {
-            // Eight bytes at a time until one is a quote, a backslash or a control character.
-            while let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
-                let word = u64::from_le_bytes(*chunk);
-                let quote = word ^ QUOTES;
-                let backslash = word ^ BACKSLASHES;
-                let found = (quote.wrapping_sub(ONES) & !quote)
-                    | (backslash.wrapping_sub(ONES) & !backslash)
-                    | (word.wrapping_sub(ONES * 0x20) & !word);
-                let found = found & HIGHS;
-                if found != 0 {
-                    self.at += (found.trailing_zeros() / 8) as usize;
-                    break;
-                }
-                self.at += 8;
-            }
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(Name { start, end: self.at - 1, escapes });
-                }
-                Some(b'\\') => {
-                    escapes = true;
-                    self.escape()?;
-                }
-                Some(0..0x20) | None => return self.unexpected(),
-                Some(_) => self.at += 1,
-            }
-        }
-    }
-
-    /// Checks one escape; `at` is on the backslash.
-    fn escape(&mut self) -> Result<()> {
-        let here = self.at;
-        match self.bytes.get(here + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => {
-                let unit = self.unit(here + 2)?;
-                self.at += 6;
-                if (0xdc00..0xe000).contains(&unit) {
-                    return self.fail(Code::JsonSurrogate, here);
-                }
-                if (0xd800..0xdc00).contains(&unit) {
-                    if self.bytes.get(here + 6..here + 8) != Some(b"\\u") {
-                        return self.fail(Code::JsonSurrogate, here);
-                    }
-                    if !(0xdc00..0xe000).contains(&self.unit(here + 8)?) {
-                        return self.fail(Code::JsonSurrogate, here);
-                    }
-                    self.at += 6;
-                }
-            }
-            Some(_) => return self.fail(Code::JsonSyntax, here),
-            None => return self.fail(Code::JsonEnd, here),
-        }
-        Ok(())
-    }
-
-    fn unit(&self, at: usize) -> Result<u32> {
-        match self.bytes.get(at..at + 4) {
-            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(crate::record::hex4(self.bytes, at)),
-            Some(_) => self.fail(Code::JsonSyntax, at),
-            None => self.fail(Code::JsonEnd, self.bytes.len()),
-        }
-    }
-
-    /// Reads a number; `at` is on its first byte.
-    #[inline]
-    fn number(&mut self) -> Result<()> {
-        let start = self.at;
-        let rest = &self.bytes[start..];
-        let length =
-            rest.iter().take_while(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E')).count();
-        if !crate::decimal::is_json_number(&rest[..length]) {
-            return self.fail(if start + length >= self.bytes.len() { Code::JsonEnd } else { Code::JsonSyntax }, start);
-        }
-        self.at += length;
-        Ok(())
-    }
-
-    fn literal(&mut self) -> Result<NodeKind> {
-        for (word, kind) in [(&b"true"[..], NodeKind::Bool), (b"false", NodeKind::Bool), (b"null", NodeKind::Null)] {
-            if self.bytes[self.at..].starts_with(word) {
-                self.at += word.len();
-                return Ok(kind);
-            }
-        }
-        self.unexpected()
-    }
-
-    fn depth(&self, depth: usize) -> Result<()> {
-        if depth >= self.limits.depth {
-            return self.fail(Code::LimitDepth, self.at);
-        }
-        Ok(())
+    fn tree(self, kind: ResourceType) -> Tree {
+        let source = self.text.bytes.into();
+        Tree { source, rows: self.rows, kind, compact: !self.text.spaced }
     }
 
     // --- the tree ---
 
     #[inline]
+    fn depth(&self, depth: usize) -> Result<()> {
+        if depth < self.depth_limit { Ok(()) } else { Err(self.text.error(Code::LimitDepth, self.text.at)) }
+    }
+
+    #[inline]
     fn open(&mut self, kind: NodeKind, expect: Expect) -> Result<usize> {
-        if self.rows.len() >= self.limits.nodes {
-            return self.fail(Code::LimitCount, self.at);
+        let row = self.rows.len();
+        if row >= self.node_limit {
+            return Err(self.text.error(Code::LimitCount, self.text.at));
         }
         self.rows.push(Row {
-            start: self.at as u32,
+            start: self.text.at as u32,
             end: 0,
             key: 0,
-            next: 0,
+            next: row as u32 + 1,
             key_length: 0,
             element: expect.element,
             type_id: expect.type_id,
             kind,
             flags: 0,
         });
-        Ok(self.rows.len() - 1)
+        Ok(row)
     }
 
     #[inline]
     fn close(&mut self, row: usize) {
         let next = self.rows.len() as u32;
         let row = &mut self.rows[row];
-        row.end = self.at as u32;
+        row.end = self.text.at as u32;
         row.next = next;
     }
 
-    #[inline]
-    fn named(&mut self, row: usize, name: Name, flags: u8) -> Result<()> {
-        let Ok(length) = u16::try_from(name.end - name.start) else {
-            return self.fail(Code::LimitSize, name.start);
-        };
-        let row = &mut self.rows[row];
-        row.key = name.start as u32;
-        row.key_length = length;
-        row.flags |= flags | if name.escapes { Row::KEY_ESCAPES } else { 0 };
-        Ok(())
+    /// Notes an error at a row.
+    pub(super) fn find(&mut self, row: usize, code: Code, expected: &'static str) {
+        self.note(row, code, expected, Severity::Error);
     }
 
-    pub(super) fn find(&mut self, row: usize, code: Code, expected: &'static str) {
+    /// Notes what the standard says should be otherwise.
+    pub(super) fn warn(&mut self, row: usize, code: Code, expected: &'static str) {
+        self.note(row, code, expected, Severity::Warning);
+    }
+
+    fn note(&mut self, row: usize, code: Code, expected: &'static str, severity: Severity) {
         let length = self.rows[row].end.saturating_sub(self.rows[row].start);
-        self.findings.push(Finding { row, code, expected, found: None, at: None, length: u64::from(length) });
+        self.findings.push(Finding { row, code, expected, found: None, at: None, length: u64::from(length), severity });
     }
 
     // --- values without a schema ---
 
     fn value_untyped(&mut self, depth: usize) -> Result<usize> {
-        match self.peek() {
+        match self.text.peek() {
             Some(b'{') => {
                 self.depth(depth)?;
                 let row = self.open(NodeKind::Object, UNTYPED)?;
@@ -323,165 +172,154 @@ impl<'a> Parser<'a> {
     /// Reads a string, number, boolean or null.
     #[inline]
     fn scalar(&mut self, expect: Expect) -> Result<usize> {
-        match self.peek() {
+        match self.text.peek() {
             Some(b'"') => {
                 let row = self.open(NodeKind::String, expect)?;
-                let name = self.string()?;
+                let text = self.text.string()?;
                 let made = &mut self.rows[row];
-                made.start = name.start as u32;
-                made.end = name.end as u32;
-                made.next = row as u32 + 1;
-                made.flags = if name.escapes { Row::ESCAPES } else { 0 };
+                made.start = text.start as u32;
+                made.end = text.end as u32;
+                made.flags = if text.escapes { Row::ESCAPES } else { 0 };
                 Ok(row)
             }
             Some(b'-' | b'0'..=b'9') => {
                 let row = self.open(NodeKind::Number, expect)?;
-                self.number()?;
-                self.close(row);
+                self.text.number()?;
+                self.rows[row].end = self.text.at as u32;
                 Ok(row)
             }
             _ => {
                 let row = self.open(NodeKind::Null, expect)?;
-                self.rows[row].kind = self.literal()?;
-                self.close(row);
+                self.rows[row].kind = self.text.literal()?;
+                self.rows[row].end = self.text.at as u32;
                 Ok(row)
             }
         }
     }
 
-    /// Reads the members of an object; `at` is on `{`. `value` reads one value and gives its row.
-    fn members(&mut self, mut value: impl FnMut(&mut Self, Name) -> Result<usize>) -> Result<usize> {
-        self.at += 1;
+    /// Reads the members of an object; the cursor is on `{`. `value` reads one value and gives its row.
+    #[inline]
+    fn members(&mut self, mut value: impl FnMut(&mut Self, Span) -> Result<usize>) -> Result<usize> {
+        self.text.at += 1;
         let mut count = 0;
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
+        self.text.space();
+        if self.text.peek() == Some(b'}') {
+            self.text.at += 1;
             return Ok(0);
         }
         loop {
-            if self.peek() != Some(b'"') {
-                return self.unexpected();
+            if self.text.peek() != Some(b'"') {
+                return Err(self.text.unexpected());
             }
-            let name = self.string()?;
-            self.space();
-            self.expect(b':')?;
-            self.space();
+            let name = self.text.string()?;
+            let Ok(key_length) = u16::try_from(name.end - name.start) else {
+                return Err(self.text.error(Code::LimitSize, name.start));
+            };
+            self.text.space();
+            self.text.expect(b':')?;
+            self.text.space();
             let row = value(self, name)?;
-            self.named(row, name, 0)?;
+            let row = &mut self.rows[row];
+            row.key = name.start as u32;
+            row.key_length = key_length;
+            row.flags |= if name.escapes { Row::KEY_ESCAPES } else { 0 };
             count += 1;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
+            self.text.space();
+            match self.text.peek() {
+                Some(b',') => self.text.at += 1,
                 Some(b'}') => {
-                    self.at += 1;
+                    self.text.at += 1;
                     return Ok(count);
                 }
-                _ => return self.unexpected(),
+                _ => return Err(self.text.unexpected()),
             }
-            self.space();
+            self.text.space();
         }
     }
 
-    /// Reads the items of an array; `at` is on `[`.
+    /// Reads the items of an array; the cursor is on `[`.
+    #[inline]
     fn array_items(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<usize> {
-        self.at += 1;
+        self.text.at += 1;
         let mut count = 0;
-        self.space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
+        self.text.space();
+        if self.text.peek() == Some(b']') {
+            self.text.at += 1;
             return Ok(0);
         }
         loop {
             item(self)?;
             count += 1;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
+            self.text.space();
+            match self.text.peek() {
+                Some(b',') => self.text.at += 1,
                 Some(b']') => {
-                    self.at += 1;
+                    self.text.at += 1;
                     return Ok(count);
                 }
-                _ => return self.unexpected(),
+                _ => return Err(self.text.unexpected()),
             }
-            self.space();
+            self.text.space();
         }
     }
 
     // --- values with a schema ---
 
-    /// Looks ahead for `resourceType` in the object at hand without building anything. None: there is none; Some(None): it is
-    /// not a type of R4.
-    #[allow(clippy::option_option)]
-    fn resource_type(&mut self) -> Result<Option<Option<ResourceType>>> {
-        let (start, rows) = (self.at, self.rows.len());
-        let mut depth = 0_usize;
-        let mut found = None;
-        self.at += 1;
-        loop {
-            self.space();
-            match self.peek() {
-                Some(b'"') => {
-                    let name = self.string()?;
-                    self.space();
-                    if depth == 0 && self.peek() == Some(b':') && &self.bytes[name.start..name.end] == b"resourceType" {
-                        self.at += 1;
-                        self.space();
-                        if self.peek() == Some(b'"') {
-                            let value = self.string()?;
-                            let text = std::str::from_utf8(&self.bytes[value.start..value.end]).unwrap_or_default();
-                            found = Some(ResourceType::from_name(text));
-                        } else {
-                            found = Some(None);
-                        }
-                        break;
-                    }
-                }
-                Some(b'{' | b'[') => {
-                    depth += 1;
-                    self.depth(depth)?;
-                    self.at += 1;
-                }
-                Some(b'}' | b']') if depth > 0 => {
-                    depth -= 1;
-                    self.at += 1;
-                }
-                Some(b'}' | b']') => break,
-                Some(_) => self.at += 1,
-                None => return self.unexpected(),
+    /// The `resourceType` of the object at hand: its first name nearly always, else found by one look ahead over the rest of
+    /// the text, whatever the number of objects.
+    fn resource_type(&mut self) -> Named {
+        let start = self.text.at;
+        let first = self.first_type(start);
+        self.text.at = start;
+        let value = first.or_else(|| {
+            if self.late_types.is_none() {
+                self.late_types = Some(late_types(self.text.bytes, start));
             }
+            let late = self.late_types.as_deref().unwrap_or_default();
+            late.binary_search_by_key(&start, |(object, _)| *object).ok().map(|at| late[at].1)
+        });
+        let Some(value) = value else { return Named::Nothing };
+        let text = std::str::from_utf8(&self.text.bytes[value.start..value.end]).unwrap_or_default();
+        ResourceType::from_name(text).map_or(Named::Unknown, Named::Kind)
+    }
+
+    fn first_type(&mut self, start: usize) -> Option<Span> {
+        self.text.at = start + 1;
+        self.text.space();
+        if !self.text.bytes[self.text.at..].starts_with(b"\"resourceType\"") {
+            return None;
         }
-        self.at = start;
-        self.rows.truncate(rows);
-        Ok(found)
+        self.text.at += b"\"resourceType\"".len();
+        self.text.space();
+        self.text.expect(b':').ok()?;
+        self.text.space();
+        if self.text.peek() == Some(b'"') { self.text.string().ok() } else { None }
     }
 
     fn resource(&mut self, kind: ResourceType, element: u16, depth: usize) -> Result<usize> {
         let type_id = kind.type_id();
         let row = self.object(Expect { element, type_id: type_id.0 }, depth)?;
-        if kind.name() == "Bundle" {
-            shape::bundle(self, row);
+        if shape::special().bundle == type_id {
+            bundle::check(self, row);
         }
         Ok(row)
     }
 
-    /// Reads an object of a complex type; `at` is on `{`.
+    /// Reads an object of a complex type; the cursor is on `{`.
     fn object(&mut self, expect: Expect, depth: usize) -> Result<usize> {
         self.depth(depth)?;
         let owner = TypeId(expect.type_id);
+        let facts = owner.row();
         let row = self.open(NodeKind::Object, expect)?;
-        let resource = owner.row().kind == TypeKind::Resource;
+        let resource = facts.kind == TypeKind::Resource;
         let (mut seen, mut companions, mut repeated, mut unknown, mut nulls) = (0_u128, 0_u128, false, 0_usize, false);
         let mut type_named = false;
         let count = self.members(|parser, name| {
-            let mut text = &parser.bytes[name.start..name.end];
+            let mut text = &parser.text.bytes[name.start..name.end];
             let unescaped;
             if name.escapes {
                 unescaped = crate::record::unescape(text, true).into_owned();
                 text = unescaped.as_bytes();
-            }
-            if resource && text == b"resourceType" {
-                repeated |= std::mem::replace(&mut type_named, true);
-                return parser.scalar_or_untyped(depth + 1);
             }
             if let Some(key) = schema::key(owner, text) {
                 let bit = 1_u128 << key.position;
@@ -489,6 +327,10 @@ impl<'a> Parser<'a> {
                 seen |= bit;
                 let expect = Expect { element: key.element.0, type_id: key.type_id.0 };
                 return parser.member(key.element, expect, depth + 1, &mut nulls);
+            }
+            if resource && text == b"resourceType" {
+                repeated |= std::mem::replace(&mut type_named, true);
+                return parser.value_untyped(depth + 1);
             }
             if let Some(key) = text.strip_prefix(b"_").and_then(|text| schema::key(owner, text)) {
                 if matches!(key.type_id.row().kind, TypeKind::Primitive(_)) {
@@ -501,32 +343,37 @@ impl<'a> Parser<'a> {
                 }
             }
             unknown += 1;
-            if !(text == b"fhir_comments") {
-                let length = text.len() as u64;
-                let at = Some(name.start as u32 - 1);
-                let found = Some("a name that R4 does not know");
-                let code = Code::ElementUnknown;
-                parser.findings.push(Finding { row, code, expected: "an element of this type", found, at, length });
-            }
+            parser.unknown(row, name, text.len());
             parser.value_untyped(depth + 1)
         })?;
         self.close(row);
-        let missing = owner.row().required & !(seen | companions);
+        let missing = facts.required & !(seen | companions);
         if missing != 0 {
             self.missing(row, owner, missing);
         }
-        if repeated {
-            self.repeated(row);
-        } else if unknown > 1 {
-            self.repeated_unknown(row);
+        if repeated || unknown > 1 {
+            shape::repeated(self, row);
         }
-        if companions != 0 || nulls {
+        if (companions != 0 || nulls) && !repeated {
             shape::pairs(self, row);
         }
-        if count == 0 && !resource {
-            self.find(row, Code::ElementEmpty, "at least one element");
+        if count < 2 && !resource {
+            shape::empty(self, row);
         }
         Ok(row)
+    }
+
+    #[cold]
+    fn unknown(&mut self, row: usize, name: Span, length: usize) {
+        self.findings.push(Finding {
+            row,
+            code: Code::ElementUnknown,
+            expected: "an element of this type",
+            found: Some("a name that R4 does not know"),
+            at: Some(name.start as u32 - 1),
+            length: length as u64,
+            severity: Severity::Error,
+        });
     }
 
     #[cold]
@@ -534,62 +381,23 @@ impl<'a> Parser<'a> {
         while missing != 0 {
             let element = owner.element(missing.trailing_zeros() as u8);
             missing &= missing - 1;
-            let (code, expected, at) = (Code::ElementMissing, element.name(), None);
-            self.findings.push(Finding { row, code, expected, found: Some("nothing"), at, length: 0 });
+            self.findings.push(Finding {
+                row,
+                code: Code::ElementMissing,
+                expected: element.name(),
+                found: Some("nothing"),
+                at: None,
+                length: 0,
+                severity: Severity::Error,
+            });
         }
-    }
-
-    /// A name or a choice occurs twice: looks which.
-    #[cold]
-    fn repeated(&mut self, row: usize) {
-        self.repeated_unknown(row);
-        let mut by_element: Vec<(u16, u8, usize)> = Vec::new();
-        let mut child = row + 1;
-        while child < self.rows[row].next as usize {
-            let at = self.rows[child];
-            if at.element != Row::NONE {
-                by_element.push((at.element, at.flags & Row::COMPANION, child));
-            }
-            child = at.next as usize;
-        }
-        by_element.sort_unstable();
-        for pair in by_element.windows(2) {
-            let same_name = self.key_of(pair[0].2) == self.key_of(pair[1].2);
-            if pair[0].0 == pair[1].0 && pair[0].1 == pair[1].1 && !same_name {
-                self.find(pair[1].2, Code::ChoiceRepeated, "one type");
-            }
-        }
-    }
-
-    #[cold]
-    fn repeated_unknown(&mut self, row: usize) {
-        let mut names: Vec<(&[u8], usize)> = Vec::new();
-        let mut child = row + 1;
-        while child < self.rows[row].next as usize {
-            names.push((self.key_of(child), child));
-            child = self.rows[child].next as usize;
-        }
-        names.sort_unstable();
-        let twice: Vec<usize> = names.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).collect();
-        for child in twice {
-            self.find(child, Code::JsonDuplicateKey, "each name once");
-        }
-    }
-
-    pub(super) fn key_of(&self, row: usize) -> &'a [u8] {
-        let row = &self.rows[row];
-        &self.bytes[row.key as usize..row.key as usize + row.key_length as usize]
-    }
-
-    fn scalar_or_untyped(&mut self, depth: usize) -> Result<usize> {
-        self.value_untyped(depth)
     }
 
     /// Reads the value of an element: an array where it may repeat, else one value.
     #[inline]
     fn member(&mut self, element: ElementId, expect: Expect, depth: usize, nulls: &mut bool) -> Result<usize> {
         let repeats = element.row().array;
-        if self.peek() != Some(b'[') {
+        if self.text.peek() != Some(b'[') {
             let row = self.single(expect, depth, false, nulls)?;
             if repeats {
                 self.find(row, Code::ElementNotArray, "an array");
@@ -615,17 +423,18 @@ impl<'a> Parser<'a> {
         match TypeId(expect.type_id).row().kind {
             TypeKind::Primitive(primitive) => self.primitive(primitive, expect, depth, in_array, nulls),
             TypeKind::Complex | TypeKind::Backbone | TypeKind::Resource => {
-                if self.peek() != Some(b'{') {
+                if self.text.peek() != Some(b'{') {
                     return self.misfit(expect, depth, "an object");
                 }
                 let row = self.object(expect, depth)?;
-                self.bound(row, expect);
+                shape::bound(self, row, expect);
                 Ok(row)
             }
             TypeKind::AnyResource => self.any_resource(expect, depth),
         }
     }
 
+    /// Reads a value whose JSON type does not fit.
     #[cold]
     fn misfit(&mut self, expect: Expect, depth: usize, expected: &'static str) -> Result<usize> {
         let row = self.value_untyped(depth)?;
@@ -636,81 +445,32 @@ impl<'a> Parser<'a> {
     }
 
     fn any_resource(&mut self, expect: Expect, depth: usize) -> Result<usize> {
-        if self.peek() != Some(b'{') {
+        if self.text.peek() != Some(b'{') {
             return self.misfit(expect, depth, "a resource");
         }
-        let Some(kind) = self.resource_type()? else {
-            let row = self.misfit_resource(expect, depth, Code::ResourceTypeMissing)?;
-            return Ok(row);
+        let kind = match self.resource_type() {
+            Named::Kind(kind) => kind,
+            unnamed => {
+                let row = self.value_untyped(depth)?;
+                self.rows[row].element = expect.element;
+                let missing = unnamed == Named::Nothing;
+                let code = if missing { Code::ResourceTypeMissing } else { Code::ResourceTypeUnknown };
+                self.find(row, code, "the name of an R4 resource type");
+                return Ok(row);
+            }
         };
-        let Some(kind) = kind else { return self.misfit_resource(expect, depth, Code::ResourceTypeUnknown) };
-        let contained = ElementId(expect.element).name() == "contained";
-        let outer = self.contained;
-        let outer_fragments = self.fragments.len();
-        if contained && outer {
+        if !shape::is_contained(ElementId(expect.element)) {
+            let (outer, fragments) = (std::mem::replace(&mut self.contained, false), self.fragments.len());
             let row = self.resource(kind, expect.element, depth)?;
-            self.find(row, Code::ContainedShape, "no resource contained in a contained one");
+            self.contained = outer;
+            shape::fragments(self, row, fragments);
             return Ok(row);
         }
-        self.contained |= contained;
+        let outer = std::mem::replace(&mut self.contained, true);
         let row = self.resource(kind, expect.element, depth)?;
         self.contained = outer;
-        if contained {
-            if !self.has_child(row, b"id") {
-                self.find(row, Code::ContainedShape, "an id on a contained resource");
-            }
-        } else {
-            self.resolve_fragments_from(row, outer_fragments);
-        }
+        shape::contained(self, row, outer);
         Ok(row)
-    }
-
-    #[cold]
-    fn misfit_resource(&mut self, expect: Expect, depth: usize, code: Code) -> Result<usize> {
-        let row = self.value_untyped(depth)?;
-        self.rows[row].element = expect.element;
-        self.find(row, code, "the name of an R4 resource type");
-        Ok(row)
-    }
-
-    fn has_child(&self, row: usize, name: &[u8]) -> bool {
-        self.child(row, name).is_some()
-    }
-
-    /// The row of the child of that name.
-    pub(super) fn child(&self, row: usize, name: &[u8]) -> Option<usize> {
-        if self.rows[row].kind != NodeKind::Object {
-            return None;
-        }
-        let mut child = row + 1;
-        while child < self.rows[row].next as usize {
-            if self.key_of(child) == name {
-                return Some(child);
-            }
-            child = self.rows[child].next as usize;
-        }
-        None
-    }
-
-    /// The rows of an array's items, or the row itself where it is no array.
-    pub(super) fn items(&self, row: usize) -> Vec<usize> {
-        if self.rows[row].kind != NodeKind::Array {
-            return vec![row];
-        }
-        let (mut items, mut child) = (Vec::new(), row + 1);
-        while child < self.rows[row].next as usize {
-            items.push(child);
-            child = self.rows[child].next as usize;
-        }
-        items
-    }
-
-    /// The text of a string row, unescaped.
-    pub(super) fn text(&self, row: usize) -> Option<std::borrow::Cow<'a, str>> {
-        let row = &self.rows[row];
-        (row.kind == NodeKind::String).then(|| {
-            crate::record::unescape(&self.bytes[row.start as usize..row.end as usize], row.flags & Row::ESCAPES != 0)
-        })
     }
 
     #[inline]
@@ -729,7 +489,7 @@ impl<'a> Parser<'a> {
             }
             _ => NodeKind::String,
         };
-        if matches!(self.peek(), Some(b'{' | b'[')) {
+        if matches!(self.text.peek(), Some(b'{' | b'[')) {
             return self.misfit(expect, depth, primitive::expected(primitive));
         }
         let row = self.scalar(expect)?;
@@ -746,126 +506,147 @@ impl<'a> Parser<'a> {
         if wanted == NodeKind::Bool {
             return Ok(row);
         }
-        let raw = &self.bytes[made.start as usize..made.end as usize];
+        let raw = &self.text.bytes[made.start as usize..made.end as usize];
         if made.flags & Row::ESCAPES != 0 {
             let text = crate::record::unescape(raw, true).into_owned();
-            self.primitive_text(primitive, row, text.as_bytes(), expect);
+            self.primitive_text(primitive, row, text.as_bytes(), true, expect);
         } else {
-            self.primitive_text(primitive, row, raw, expect);
+            self.primitive_text(primitive, row, raw, false, expect);
         }
         Ok(row)
     }
 
     #[inline]
-    fn primitive_text(&mut self, primitive: Primitive, row: usize, text: &[u8], expect: Expect) {
+    fn primitive_text(&mut self, primitive: Primitive, row: usize, text: &[u8], escaped: bool, expect: Expect) {
         if text.is_empty() {
             self.find(row, Code::ElementEmpty, "text that is not empty");
         } else if primitive == Primitive::Xhtml {
-            if let Err(expected) = narrative::check(text) {
-                self.find(row, Code::NarrativeUnsafe, expected);
+            match narrative::check(text) {
+                Ok(None) => {}
+                Ok(Some(expected)) => self.warn(row, Code::NarrativeUnsafe, expected),
+                Err(expected) => self.find(row, Code::NarrativeUnsafe, expected),
             }
-        } else if !primitive::has_form(primitive, text) {
-            self.find(row, Code::PrimitiveForm, primitive::expected(primitive));
-        } else if primitive == Primitive::Code {
-            if let Some(codes) =
-                ElementId(expect.element).binding().filter(|b| b.strength == Strength::Required).and_then(|b| b.codes)
-            {
-                if !codes.set().contains_code(text) {
-                    self.find(row, Code::CodeUnknown, "a code of the required value set");
+        } else {
+            match primitive::form(primitive, text, escaped) {
+                primitive::Form::Good => {
+                    if primitive == Primitive::Code {
+                        shape::code(self, row, text, ElementId(expect.element));
+                    }
                 }
+                primitive::Form::Odd(expected) => self.warn(row, Code::PrimitiveForm, expected),
+                primitive::Form::Bad => self.find(row, Code::PrimitiveForm, primitive::expected(primitive)),
             }
         }
     }
 
     /// Reads the companion `_x` of a primitive: an Element, or an array of Elements and nulls.
     fn companion(&mut self, element: ElementId, depth: usize) -> Result<usize> {
-        let element_type = shape::element_type();
-        let expect = Expect { element: element.0, type_id: element_type.0 };
-        match self.peek() {
-            Some(b'{') => self.object(expect, depth),
+        let expect = Expect { element: element.0, type_id: shape::special().element.0 };
+        let row = match self.text.peek() {
+            Some(b'{') => self.object(expect, depth)?,
             Some(b'[') => {
                 self.depth(depth)?;
                 let row = self.open(NodeKind::Array, expect)?;
                 self.array_items(|parser| {
-                    match parser.peek() {
+                    match parser.text.peek() {
                         Some(b'{') => parser.object(expect, depth + 1)?,
-                        Some(b'n') => parser.scalar(UNTYPED)?,
+                        Some(b'n') => parser.scalar(expect)?,
                         _ => parser.misfit(expect, depth + 1, "an object or null")?,
                     };
                     Ok(())
                 })?;
                 self.close(row);
-                Ok(row)
+                row
             }
-            _ => self.misfit(expect, depth, "an object with an id or extensions"),
-        }
-    }
-
-    // --- bindings and references ---
-
-    /// Checks what concerns the object as a whole: a required binding, a reference.
-    #[inline]
-    fn bound(&mut self, row: usize, expect: Expect) {
-        let (reference, concept, coding) = shape::special_types();
-        if expect.type_id == reference.0 {
-            shape::reference(self, row, ElementId(expect.element));
-            return;
-        }
-        if expect.type_id != concept.0 && expect.type_id != coding.0 {
-            return;
-        }
-        let binding = ElementId(expect.element).binding().filter(|b| b.strength == Strength::Required);
-        let Some(codes) = binding.and_then(|b| b.codes) else { return };
-        let codings = if expect.type_id == coding.0 {
-            vec![row]
-        } else {
-            let Some(list) = self.child(row, b"coding") else { return };
-            self.items(list)
+            _ => return self.misfit(expect, depth, "an object with an id or extensions"),
         };
-        let mut coded = false;
-        for coding in codings {
-            let (system, code) = (self.child(coding, b"system"), self.child(coding, b"code"));
-            if let (Some(system), Some(code)) = (system.and_then(|s| self.text(s)), code.and_then(|c| self.text(c))) {
-                if codes.set().contains(system.as_bytes(), code.as_bytes()) {
-                    return;
-                }
-                coded = true;
-            }
+        match (self.rows[row].kind, element.row().array) {
+            (NodeKind::Object, true) => self.find(row, Code::ElementNotArray, "an array"),
+            (NodeKind::Array, false) => self.find(row, Code::ElementRepeats, "one object and no array"),
+            _ => {}
         }
-        if coded {
-            self.find(row, Code::CodeUnknown, "a code of the required value set");
-        }
+        Ok(row)
     }
 
-    pub(super) fn remember_fragment(&mut self, row: usize) {
-        self.fragments.push(row);
+    // --- what the rules ask of rows ---
+
+    /// The name of a row, as it stands in the text.
+    pub(super) fn key_of(&self, row: usize) -> &'a [u8] {
+        let row = &self.rows[row];
+        &self.text.bytes[row.key as usize..row.key as usize + row.key_length as usize]
     }
 
-    fn resolve_fragments(&mut self, resource: usize) {
-        self.resolve_fragments_from(resource, 0);
-    }
-
-    /// Looks up the `#id` references read since `from` in the `contained` of `resource`.
-    fn resolve_fragments_from(&mut self, resource: usize, from: usize) {
-        if self.fragments.len() <= from {
-            return;
-        }
-        let waiting = self.fragments.split_off(from);
-        let contained = self.child(resource, b"contained").map(|list| self.items(list)).unwrap_or_default();
-        let ids: std::collections::HashSet<&[u8]> = contained
-            .into_iter()
-            .filter_map(|row| self.child(row, b"id"))
-            .map(|row| &self.bytes[self.rows[row].start as usize..self.rows[row].end as usize])
-            .collect();
-        let lost: Vec<usize> = waiting
-            .into_iter()
-            .filter(|row| {
-                let row = &self.rows[*row];
-                !ids.contains(&self.bytes[row.start as usize + 1..row.end as usize])
+    /// The children of an object or array; none for other values.
+    pub(super) fn children(&self, row: usize) -> impl Iterator<Item = usize> + '_ {
+        let end = self.rows[row].next as usize;
+        let mut child = row + 1;
+        std::iter::from_fn(move || {
+            let here = child;
+            (here < end).then(|| {
+                child = self.rows[here].next as usize;
+                here
             })
-            .collect();
-        for row in lost {
-            self.find(row, Code::ReferenceContained, "the id of a contained resource");
+        })
+    }
+
+    /// The child of that name.
+    pub(super) fn child(&self, row: usize, name: &[u8]) -> Option<usize> {
+        self.children(row).find(|child| self.key_of(*child) == name)
+    }
+
+    /// The items of an array, or the row itself where it is no array.
+    pub(super) fn items(&self, row: usize) -> impl Iterator<Item = usize> + '_ {
+        let array = self.rows[row].kind == NodeKind::Array;
+        self.children(row).take(if array { usize::MAX } else { 0 }).chain((!array).then_some(row))
+    }
+
+    /// The bytes of a value as received; a string's without its quotes.
+    pub(super) fn raw(&self, row: usize) -> &'a [u8] {
+        let row = &self.rows[row];
+        &self.text.bytes[row.start as usize..row.end as usize]
+    }
+
+    /// The text of a string row, unescaped.
+    pub(super) fn string(&self, row: usize) -> Option<std::borrow::Cow<'a, str>> {
+        let made = &self.rows[row];
+        (made.kind == NodeKind::String).then(|| crate::record::unescape(self.raw(row), made.flags & Row::ESCAPES != 0))
+    }
+}
+
+/// Every `resourceType` from `from` on, as (start of its object, value), sorted. One pass; it ends quietly where the text is
+/// not JSON: the machine will say so.
+fn late_types(bytes: &[u8], from: usize) -> Vec<(usize, Span)> {
+    let mut text = Cursor { bytes, at: from, spaced: false };
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    while let Some(byte) = text.peek() {
+        match byte {
+            b'"' => {
+                let Ok(name) = text.string() else { break };
+                if &bytes[name.start..name.end] != b"resourceType" {
+                    continue;
+                }
+                text.space();
+                if text.peek() != Some(b':') {
+                    continue;
+                }
+                text.at += 1;
+                text.space();
+                let object = open.last().copied().unwrap_or(from);
+                let value = if text.peek() == Some(b'"') { text.string().ok() } else { None };
+                found.push((object, value.unwrap_or(Span { start: object, end: object, escapes: false })));
+            }
+            b'{' | b'[' => {
+                open.push(text.at);
+                text.at += 1;
+            }
+            b'}' | b']' => {
+                open.pop();
+                text.at += 1;
+            }
+            _ => text.at += 1,
         }
     }
+    found.sort_by_key(|(object, _)| *object);
+    found.dedup_by_key(|(object, _)| *object);
+    found
 }

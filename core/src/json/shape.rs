@@ -1,13 +1,16 @@
-//! Rules over more than one value: pairs of a primitive and its companion, references, Bundles.
+//! Rules over more than one value: names, pairs of a primitive and its companion, bindings, references, contained resources.
 
-use super::parser::Parser;
+use super::parser::{Expect, Parser};
 use crate::error::Code;
-use crate::record::{NodeKind, Row, is_id};
-use crate::schema::{ElementId, ResourceType, TypeId, type_by_name};
+use crate::record::{NodeKind, Row, is_id, unescape};
+use crate::schema::{CodeSet, ElementId, ResourceType, Strength, TypeId, type_by_name};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-struct Special {
-    element: TypeId,
+/// Types with rules of their own.
+pub(super) struct Special {
+    pub(super) element: TypeId,
+    pub(super) bundle: TypeId,
     reference: TypeId,
     concept: TypeId,
     coding: TypeId,
@@ -17,171 +20,257 @@ static SPECIAL: LazyLock<Special> = LazyLock::new(|| {
     let named = |name| type_by_name(name).expect("a type of R4");
     Special {
         element: named("Element"),
+        bundle: named("Bundle"),
         reference: named("Reference"),
         concept: named("CodeableConcept"),
         coding: named("Coding"),
     }
 });
 
-/// The type Element.
-pub(super) fn element_type() -> TypeId {
-    SPECIAL.element
+#[inline]
+pub(super) fn special() -> &'static Special {
+    &SPECIAL
 }
 
-/// The types Reference, CodeableConcept and Coding.
-#[inline]
-pub(super) fn special_types() -> (TypeId, TypeId, TypeId) {
-    let special = &*SPECIAL;
-    (special.reference, special.concept, special.coding)
+// --- names ---
+
+/// A name or a choice occurs twice: says which.
+#[cold]
+pub(super) fn repeated(parser: &mut Parser<'_>, object: usize) {
+    let (mut names, mut elements) = (Vec::new(), Vec::new());
+    for child in parser.children(object) {
+        let row = parser.rows[child];
+        let name = unescape(parser.key_of(child), row.flags & Row::KEY_ESCAPES != 0);
+        if row.element != Row::NONE {
+            elements.push((row.element, row.flags & Row::COMPANION, child, name.clone()));
+        }
+        names.push((name, child));
+    }
+    names.sort_unstable();
+    elements.sort_unstable();
+    let twice = names.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| (pair[1].1, Code::JsonDuplicateKey));
+    let choices = elements
+        .windows(2)
+        .filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1) && pair[0].3 != pair[1].3)
+        .map(|pair| (pair[1].2, Code::ChoiceRepeated));
+    for (child, code) in twice.chain(choices) {
+        let expected = if code == Code::ChoiceRepeated { "one type" } else { "each name once" };
+        parser.find(child, code, expected);
+    }
+}
+
+/// An object needs more than an `id` (R4, ele-1), unless it is a companion `_x`.
+#[cold]
+pub(super) fn empty(parser: &mut Parser<'_>, object: usize) {
+    let companion = parser.rows[object].type_id == special().element.0;
+    let hollow = parser.children(object).all(|child| parser.key_of(child) == b"id");
+    if hollow && (!companion || parser.rows[object].next as usize == object + 1) {
+        parser.find(object, Code::ElementEmpty, "at least one element beside an id");
+    }
 }
 
 /// JSON pairs: `x` and `_x` are both single or both arrays of one length; a null in one needs a value in the other (R4, JSON,
-/// "representation of primitive elements").
+/// 2.6.2.3). Names do not repeat here, so there are at most as many pairs as the type has elements.
+#[cold]
 pub(super) fn pairs(parser: &mut Parser<'_>, object: usize) {
-    let (mut values, mut companions): (Vec<(u16, usize)>, Vec<(u16, usize)>) = (Vec::new(), Vec::new());
-    let mut child = object + 1;
-    while child < parser.rows[object].next as usize {
+    let (mut values, mut companions) = (HashMap::new(), Vec::new());
+    for child in parser.children(object) {
         let row = parser.rows[child];
-        if row.element != Row::NONE {
-            let list = if row.flags & Row::COMPANION == 0 { &mut values } else { &mut companions };
-            list.push((row.element, child));
+        if row.flags & Row::COMPANION != 0 {
+            companions.push((row.element, child));
+        } else if row.element != Row::NONE {
+            values.insert(row.element, child);
         }
-        child = row.next as usize;
     }
-    let null = |parser: &Parser<'_>, row: &usize| parser.rows[*row].kind == NodeKind::Null;
-    for (element, companion) in &companions {
-        let Some((_, value)) = values.iter().find(|(of, _)| of == element) else {
-            if parser.rows[*companion].kind == NodeKind::Array
-                && parser.items(*companion).iter().all(|row| null(parser, row))
-            {
-                parser.find(*companion, Code::NullValue, "an element that is not null");
+    let null = |parser: &Parser<'_>, row: usize| parser.rows[row].kind == NodeKind::Null;
+    for (element, companion) in companions {
+        let Some(value) = values.remove(&element) else {
+            if parser.rows[companion].kind == NodeKind::Array && parser.items(companion).all(|row| null(parser, row)) {
+                parser.find(companion, Code::NullValue, "an element that is not null");
             }
             continue;
         };
-        let arrays = [*value, *companion].map(|row| parser.rows[row].kind == NodeKind::Array);
-        let (left, right) = (parser.items(*value), parser.items(*companion));
-        if arrays[0] != arrays[1] || left.len() != right.len() {
-            parser.find(*companion, Code::PairLength, "as many items as the values have");
+        let arrays = [value, companion].map(|row| parser.rows[row].kind == NodeKind::Array);
+        if arrays[0] != arrays[1] || parser.items(value).count() != parser.items(companion).count() {
+            parser.find(companion, Code::PairLength, "as many items as the values have");
             continue;
         }
-        let empty: Vec<usize> = left
-            .iter()
-            .zip(&right)
-            .filter(|(l, r)| arrays[0] && null(parser, l) && null(parser, r))
-            .map(|(l, _)| *l)
+        let empty: Vec<usize> = parser
+            .items(value)
+            .zip(parser.items(companion))
+            .filter(|(left, right)| arrays[0] && null(parser, *left) && null(parser, *right))
+            .map(|(left, _)| left)
             .collect();
         for row in empty {
             parser.find(row, Code::NullValue, "a value or extensions");
         }
     }
-    for (element, value) in values {
-        if !companions.iter().any(|(of, _)| *of == element) && parser.rows[value].kind == NodeKind::Array {
-            let nulls: Vec<usize> = parser.items(value).into_iter().filter(|row| null(parser, row)).collect();
-            for row in nulls {
-                parser.find(row, Code::NullValue, "a value");
-            }
+    let mut alone: Vec<usize> = values.into_values().filter(|row| parser.rows[*row].kind == NodeKind::Array).collect();
+    alone.sort_unstable();
+    for value in alone {
+        let nulls: Vec<usize> = parser.items(value).filter(|row| null(parser, *row)).collect();
+        for row in nulls {
+            parser.find(row, Code::NullValue, "a value");
         }
     }
 }
 
-/// A literal reference: its form, and the type it points to (R4, references, 2.3.0).
-pub(super) fn reference(parser: &mut Parser<'_>, object: usize, element: ElementId) {
+// --- codes ---
+
+/// The codes of a required binding, where they can be enumerated.
+#[inline]
+fn required(element: ElementId) -> Option<&'static CodeSet> {
+    let binding = element.binding().filter(|binding| binding.strength == Strength::Required)?;
+    binding.codes.map(|codes| codes.set())
+}
+
+/// Checks a `code` against a required binding.
+#[inline]
+pub(super) fn code(parser: &mut Parser<'_>, row: usize, text: &[u8], element: ElementId) {
+    if required(element).is_some_and(|codes| !codes.contains_code(text)) {
+        parser.find(row, Code::CodeUnknown, IN_SET);
+    }
+}
+
+const IN_SET: &str = "a code of the required value set";
+
+/// Checks what concerns an object as a whole: a required binding, a reference.
+#[inline]
+pub(super) fn bound(parser: &mut Parser<'_>, row: usize, expect: Expect) {
+    let special = special();
+    if expect.type_id == special.reference.0 {
+        reference(parser, row, ElementId(expect.element));
+    } else if expect.type_id == special.concept.0 || expect.type_id == special.coding.0 {
+        if let Some(codes) = required(ElementId(expect.element)) {
+            coded(parser, row, codes, expect.type_id == special.concept.0);
+        }
+    }
+}
+
+/// A CodeableConcept or Coding with a required binding: one of its codings is in the set.
+fn coded(parser: &mut Parser<'_>, row: usize, codes: &CodeSet, concept: bool) {
+    let list = if concept { parser.child(row, b"coding") } else { Some(row) };
+    let Some(list) = list else {
+        if parser.child(row, b"extension").is_none() {
+            parser.find(row, Code::CodeUnknown, IN_SET);
+        }
+        return;
+    };
+    let mut judged = false;
+    for coding in parser.items(list) {
+        let text = |name: &[u8]| parser.child(coding, name).and_then(|child| parser.string(child));
+        if let (Some(system), Some(code)) = (text(b"system"), text(b"code")) {
+            if codes.contains(system.as_bytes(), code.as_bytes()) {
+                return;
+            }
+            judged = true;
+        }
+    }
+    if judged {
+        parser.find(row, Code::CodeUnknown, IN_SET);
+    }
+}
+
+// --- references ---
+
+/// A literal reference: its form, and the type it points to (R4, references, 2.3.0.1).
+fn reference(parser: &mut Parser<'_>, object: usize, element: ElementId) {
     let Some(row) = parser.child(object, b"reference") else { return };
-    let made = parser.rows[row];
-    if made.kind != NodeKind::String || made.start == made.end {
+    if parser.rows[row].kind != NodeKind::String {
         return; // said already
     }
-    let text = &parser.bytes[made.start as usize..made.end as usize];
-    if let Some(fragment) = text.strip_prefix(b"#") {
-        if !fragment.is_empty() {
-            parser.remember_fragment(row);
+    let text = parser.raw(row);
+    match text {
+        b"" | b"#" => return, // said already; the container itself
+        [b'#', ..] => return parser.fragments.push((row, element)),
+        _ => {}
+    }
+    let literal = literal_type(text);
+    if literal.is_none() {
+        let blank = text.iter().any(|byte| *byte <= b' ');
+        if blank || !text.contains(&b':') && !text.contains(&b'?') {
+            parser.find(row, Code::ReferenceForm, "Type/id, an absolute address, urn:uuid:, urn:oid: or #id");
         }
         return;
     }
-    if text.starts_with(b"urn:") || text.contains(&b'?') {
-        return;
-    }
-    let absolute = [&b"http://"[..], b"https://"].iter().any(|scheme| text.starts_with(scheme));
-    if !absolute && text.contains(&b':') {
-        return; // another scheme: nothing more is said about its form
-    }
-    let kind = literal_type(text);
-    if kind.is_none() && !absolute {
-        parser.find(row, Code::ReferenceForm, "Type/id, an absolute address, urn:uuid:, urn:oid: or #id");
-    }
-    if let Some(kind) = kind {
-        let mut targets = element.targets();
-        if targets.len() > 0 && !targets.any(|target| target == kind) {
-            parser.find(row, Code::ReferenceTarget, "a resource type that this element may refer to");
-        }
+    fits(parser, row, literal, element);
+}
+
+fn fits(parser: &mut Parser<'_>, row: usize, kind: Option<ResourceType>, element: ElementId) {
+    let mut targets = element.targets();
+    if kind.is_some_and(|kind| targets.len() > 0 && !targets.any(|target| target == kind)) {
+        parser.find(row, Code::ReferenceTarget, "a resource type that this element may refer to");
     }
 }
 
-/// The type of `.../Type/id` or `.../Type/id/_history/version`.
+/// The type in `Type/id` or `Type/id/_history/version`, relative or at the end of an http address.
 fn literal_type(text: &[u8]) -> Option<ResourceType> {
-    let mut parts: Vec<&[u8]> = text.split(|b| *b == b'/').collect();
-    if parts.len() >= 4 && parts[parts.len() - 2] == b"_history" {
-        parts.truncate(parts.len() - 2);
+    let mut parts = text.rsplit(|byte| *byte == b'/');
+    let (mut id, mut kind) = (parts.next()?, parts.next()?);
+    if kind == b"_history" {
+        (id, kind) = (parts.next()?, parts.next()?);
     }
-    let [.., kind, id] = parts.as_slice() else { return None };
-    let id = id.split(|b| *b == b'#').next().unwrap_or_default();
-    if !is_id(id) {
+    let before = parts.next();
+    let id = id.split(|byte| *byte == b'#').next()?;
+    let rooted = before.is_none() || text.starts_with(b"http://") || text.starts_with(b"https://");
+    if !rooted || !is_id(id) {
         return None;
     }
     ResourceType::from_name(std::str::from_utf8(kind).ok()?)
 }
 
-/// What each type of Bundle asks of its entries (R4, Bundle, invariants bdl-*), as far as it is about shape.
-pub(super) fn bundle(parser: &mut Parser<'_>, bundle: usize) {
-    let kind = parser.child(bundle, b"type").and_then(|row| parser.text(row)).unwrap_or_default().into_owned();
-    let entries = parser.child(bundle, b"entry").map(|list| parser.items(list)).unwrap_or_default();
-    let mut addresses: Vec<(Vec<u8>, usize)> = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let has = |name: &[u8]| parser.child(*entry, name).is_some();
-        let (resource, request, response) = (has(b"resource"), has(b"request"), has(b"response"));
-        let search = has(b"search");
-        let needs_request = matches!(kind.as_str(), "transaction" | "batch" | "history");
-        let needs_response = matches!(kind.as_str(), "transaction-response" | "batch-response" | "history");
-        let rules = [
-            (needs_request && !request, "a request in each entry of this type of Bundle"),
-            (!needs_request && request, "a request only in a transaction, batch or history"),
-            (needs_response && !response, "a response in each entry of this type of Bundle"),
-            (!needs_response && response, "a response only in a response or history"),
-            (search && kind != "searchset", "search only in a searchset"),
-            (!resource && !request && !response, "a resource, a request or a response in each entry"),
-        ];
-        for (broken, expected) in rules {
-            if broken {
-                parser.find(*entry, Code::BundleShape, expected);
-            }
+// --- contained resources ---
+
+/// Whether an element is `contained`.
+pub(super) fn is_contained(element: ElementId) -> bool {
+    element.name() == "contained"
+}
+
+/// A contained resource: it has an id, contains nothing itself and has no version or security labels (R4, dom-2, -4, -5).
+pub(super) fn contained(parser: &mut Parser<'_>, row: usize, nested: bool) {
+    if nested {
+        parser.find(row, Code::ContainedShape, "no resource contained in a contained one");
+    }
+    if parser.child(row, b"id").is_none() {
+        parser.find(row, Code::ContainedShape, "an id on a contained resource");
+    }
+    let Some(meta) = parser.child(row, b"meta") else { return };
+    for (name, expected) in [
+        (&b"versionId"[..], "no meta.versionId on a contained resource"),
+        (b"lastUpdated", "no meta.lastUpdated on a contained resource"),
+        (b"security", "no meta.security on a contained resource"),
+    ] {
+        if let Some(child) = parser.child(meta, name) {
+            parser.find(child, Code::ContainedShape, expected);
         }
-        if let Some(inside) = parser.child(*entry, b"resource").filter(|_| index == 0) {
-            let first = parser.child(inside, b"resourceType").and_then(|row| parser.text(row));
-            match (kind.as_str(), first.as_deref()) {
-                ("document", Some(name)) if name != "Composition" => {
-                    parser.find(inside, Code::BundleShape, "a Composition as the first entry of a document");
-                }
-                ("message", Some(name)) if name != "MessageHeader" => {
-                    parser.find(inside, Code::BundleShape, "a MessageHeader as the first entry of a message");
-                }
-                _ => {}
-            }
-        }
-        if let Some(row) = parser.child(*entry, b"fullUrl").filter(|_| kind != "history") {
-            let version = parser
-                .child(*entry, b"resource")
-                .and_then(|resource| parser.child(resource, b"meta"))
-                .and_then(|meta| parser.child(meta, b"versionId"))
-                .and_then(|version| parser.text(version))
-                .unwrap_or_default();
-            if let Some(text) = parser.text(row) {
-                addresses.push((format!("{text}\n{version}").into_bytes(), row));
+    }
+}
+
+/// Looks up the `#id` references read since `from` in the `contained` of `resource`.
+pub(super) fn fragments(parser: &mut Parser<'_>, resource: usize, from: usize) {
+    let list = parser.child(resource, b"contained");
+    if parser.fragments.len() <= from && list.is_none() {
+        return;
+    }
+    let (mut contained, mut twice) = (HashMap::new(), Vec::new());
+    for item in list.into_iter().flat_map(|list| parser.items(list)) {
+        if let Some(id) = parser.child(item, b"id") {
+            if contained.insert(parser.raw(id), item).is_some() {
+                twice.push(id);
             }
         }
     }
-    addresses.sort();
-    let twice: Vec<usize> = addresses.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).collect();
-    for row in twice {
-        parser.find(row, Code::BundleShape, "each fullUrl once");
+    for id in twice {
+        parser.find(id, Code::ContainedShape, "each id once among the contained resources");
+    }
+    for (row, element) in parser.fragments.split_off(from) {
+        match contained.get(&parser.raw(row)[1..]) {
+            None => parser.find(row, Code::ReferenceContained, "the id of a contained resource"),
+            Some(item) => {
+                let type_id = parser.rows[*item].type_id;
+                let kind = (type_id != Row::NONE).then(|| ResourceType::from_name(TypeId(type_id).name())).flatten();
+                fits(parser, row, kind, element);
+            }
+        }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Tree {
     pub(crate) source: Box<[u8]>,
     pub(crate) rows: Vec<Row>,
     pub(crate) kind: ResourceType,
+    /// Whether there is no white space between values: then the source is its own compact form.
+    pub(crate) compact: bool,
 }
 
 /// One value of the tree, in document order. `next` is the row after its last descendant.
@@ -82,8 +84,8 @@ impl Record {
     ///
     /// Numbers keep their digits, unlike RFC 8785: in FHIR 1.0 and 1.00 are different statements.
     pub fn canonical(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.0.source.len());
-        write::canonical(self.root(), &mut out);
+        let mut out = Vec::new();
+        write::canonical(&self.0, &mut out);
         out
     }
     /// SHA-256 of [`Record::canonical`].
@@ -178,33 +180,44 @@ fn reference_type(reference: Node<'_>) -> Option<String> {
 impl Tree {
     /// Element path of a row, made of schema names and indices.
     pub(crate) fn path(&self, target: usize) -> String {
-        let mut path = String::new();
-        let first = self.rows.first().map_or(Row::NONE, |row| row.type_id);
-        if first != Row::NONE {
-            path.push_str(TypeId(first).name());
-        }
-        let mut at = 0;
+        let (mut steps, mut at) = (Vec::new(), 0);
         while at < target {
-            let parent = self.rows[at];
             let (mut child, mut index) = (at + 1, 0);
             while (self.rows[child].next as usize) <= target {
                 child = self.rows[child].next as usize;
                 index += 1;
             }
-            let row = self.rows[child];
-            if parent.kind == NodeKind::Array {
-                path.push_str(&format!("[{index}]"));
-            } else if row.element == Row::NONE {
-                return path; // an unknown element is reported at its parent: its name is content
-            } else {
-                let element = ElementId(row.element);
-                path.push('.');
-                path.push_str(element.name());
-                if element.row().choice && row.type_id != Row::NONE && row.flags & Row::COMPANION == 0 {
-                    path.push_str(&format!(".ofType({})", TypeId(row.type_id).name()));
+            steps.push((child, (self.rows[at].kind == NodeKind::Array).then_some(index)));
+            at = child;
+        }
+        self.path_of(steps.into_iter())
+    }
+
+    /// The path along these rows, from the root down, each with its index where it is an item of an array. It ends at what
+    /// R4 does not know: an unknown element is named by its parent, for its name is content.
+    pub(crate) fn path_of(&self, steps: impl Iterator<Item = (usize, Option<usize>)>) -> String {
+        let mut path = String::new();
+        let first = self.rows.first().map_or(Row::NONE, |row| row.type_id);
+        if first != Row::NONE {
+            path.push_str(TypeId(first).name());
+        }
+        for (row, index) in steps {
+            let row = &self.rows[row];
+            if row.element == Row::NONE {
+                break;
+            }
+            let element = ElementId(row.element);
+            let companion = row.flags & Row::COMPANION != 0;
+            match index {
+                Some(index) => path.push_str(&format!("[{index}]")),
+                None => {
+                    path.push('.');
+                    path.push_str(element.name());
+                    if element.row().choice && row.type_id != Row::NONE && !companion {
+                        path.push_str(&format!(".ofType({})", TypeId(row.type_id).name()));
+                    }
                 }
             }
-            at = child;
         }
         path
     }

@@ -73,7 +73,16 @@ impl<'a> Node<'a> {
     }
     /// The value of a property; the first, where a name occurs twice.
     pub fn get(self, name: &str) -> Option<Node<'a>> {
-        self.entries().find(|(key, _)| key == name).map(|(_, node)| node)
+        let Entries { tree, mut at, end } = self.entries();
+        while at < end {
+            let row = &tree.rows[at as usize];
+            let raw = &tree.source[row.key as usize..row.key as usize + row.key_length as usize];
+            if raw == name.as_bytes() || row.flags & Row::KEY_ESCAPES != 0 && unescape(raw, true) == name {
+                return Some(Node { tree, at });
+            }
+            at = row.next;
+        }
+        None
     }
     /// The text of a string property.
     pub fn text(self, name: &str) -> Option<Cow<'a, str>> {
@@ -161,7 +170,8 @@ impl<'a> Iterator for Items<'a> {
 /// Takes the escapes out of a JSON string that the reader accepted.
 pub(crate) fn unescape(raw: &[u8], escapes: bool) -> Cow<'_, str> {
     if !escapes {
-        return String::from_utf8_lossy(raw); // INVARIANT: the reader checked UTF-8, so this borrows
+        // INVARIANT: the reader checked UTF-8 and quotes stand at character boundaries, so there is no other case.
+        return std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
     }
     let mut text = Vec::with_capacity(raw.len());
     let mut rest = raw;

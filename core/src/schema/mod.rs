@@ -260,7 +260,7 @@ pub fn key(owner: TypeId, name: &[u8]) -> Option<Key> {
         }
         let found = &KEYS[slot as usize];
         let start = found.name.0 as usize;
-        if POOL.as_bytes()[start..start + found.name.1 as usize] == *name {
+        if same(&POOL.as_bytes()[start..start + found.name.1 as usize], name) {
             return Some(Key {
                 element: ElementId(found.element),
                 type_id: TypeId(found.type_id),
@@ -268,6 +268,20 @@ pub fn key(owner: TypeId, name: &[u8]) -> Option<Key> {
             });
         }
         at = (at + 1) & mask;
+    }
+}
+
+/// Equality without a call for names of up to 16 bytes, which nearly all are.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(a_head), Some(b_head), Some(a_tail), Some(b_tail)) => {
+            a_head == b_head && a_tail == b_tail && (a.len() <= 16 || a == b)
+        }
+        _ => a.iter().zip(b).all(|(a, b)| a == b),
     }
 }
 

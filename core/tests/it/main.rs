@@ -1,0 +1,7 @@
+//! Integration tests: one binary, modules by subject.
+//!
+//! Tests over the external suites read the folder named by `EHRCORE_SUITES` (default `../shared/suites` beside the
+//! repository). Where it is absent they say so on standard error and pass.
+
+mod reading;
+mod suites;
