@@ -27,3 +27,13 @@ pub mod keys;
 #[cfg(feature = "embedded")]
 pub mod store;
 pub mod vault;
+
+// 4 use
+#[cfg(feature = "embedded")]
+pub mod exchange;
+#[cfg(feature = "embedded")]
+pub mod ledger;
+
+// 5 front door
+#[cfg(feature = "embedded")]
+pub mod ehr;

@@ -1,0 +1,254 @@
+//! The front door: [`Ehr`] opens a store, a [`Session`] is the only way to what is in it.
+//!
+//! Every call of a session goes the same way: the table of `access` decides, `audit` takes the event, `store` keeps or gives;
+//! writes and their audit events are one transaction. No audit event, no access.
+
+mod session;
+
+pub(crate) use session::with_id;
+pub use session::{
+    Actor, Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
+};
+
+use crate::audit::{self, Event, EventKind, Shelf};
+use crate::error::{Code, Result};
+use crate::id::{Random, SystemRandom};
+use crate::keys::KeySource;
+use crate::store::{Change, Embedded, Store, Table};
+use crate::time::{Clock, SystemClock, Timestamp};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An open store. Cloning is cheap and gives the same store; the last one dropped closes it.
+#[derive(Clone)]
+pub struct Ehr(Arc<Inner>);
+
+impl std::fmt::Debug for Ehr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ehr")
+    }
+}
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// Audit events of reads, not yet written: at most [`PENDING_EVENTS`], at most [`PENDING_MICROS`] old when the next comes.
+    pending: Mutex<Vec<Event>>,
+}
+
+/// Read events are written in groups: at most this many.
+const PENDING_EVENTS: usize = 1000;
+/// Read events are written in groups: none waits longer than this when another call is made.
+const PENDING_MICROS: i64 = 10_000;
+
+/// What a host may bring: clock, randomness, memory.
+#[derive(Clone)]
+pub struct Options {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub random: Arc<dyn Random>,
+    /// Bytes of the storage engine's cache.
+    pub cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom::default()), cache_bytes: 16 << 20 }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Options(cache {} bytes)", self.cache_bytes)
+    }
+}
+
+/// What protects this store and what does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityStatus {
+    /// The cryptographic provider.
+    pub provider: &'static str,
+    /// Whether records are sealed with a key per patient.
+    pub key_per_patient: bool,
+    /// Whether whole pages of the file are sealed too.
+    pub pages_sealed: bool,
+    /// Whether an older copy of the file put back would be noticed.
+    pub rollback_protected: bool,
+}
+
+impl Ehr {
+    /// Makes a new store in one new file.
+    ///
+    /// # Errors
+    /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
+    pub fn create(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+        let backend = Embedded::create(path.as_ref(), options.cache_bytes)?;
+        let store = match Store::create(Box::new(backend), keys, options.random) {
+            Ok(store) => store,
+            Err(error) => {
+                // The file was made a moment ago by this call and holds nothing.
+                let _ = std::fs::remove_file(path);
+                return Err(error);
+            }
+        };
+        let ehr = Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default() }));
+        ehr.0.note(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"));
+        ehr.0.flush()?;
+        Ok(ehr)
+    }
+
+    /// Opens a store.
+    ///
+    /// # Errors
+    /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
+    pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+        let backend = Embedded::open(path.as_ref(), options.cache_bytes)?;
+        let store = Store::open(Box::new(backend), keys, options.random)?;
+        Ok(Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default() })))
+    }
+
+    /// Begins a session of one actor for one purpose.
+    ///
+    /// # Errors
+    /// - `invalid-argument`: the actor has no id, or a patient or caregiver is bound to no patient.
+    pub fn session(&self, actor: Actor, purpose: crate::access::Purpose) -> Result<Session> {
+        Session::begin(self.0.clone(), actor, purpose)
+    }
+
+    /// What protects this store and what does not yet.
+    pub fn security_status(&self) -> SecurityStatus {
+        SecurityStatus { provider: "ring", key_per_patient: true, pages_sealed: false, rollback_protected: false }
+    }
+
+    /// The signed head of the audit log, to be kept outside; None where nothing was recorded.
+    ///
+    /// # Errors
+    /// - `audit-broken`; of the store.
+    pub fn audit_head(&self) -> Result<Option<audit::Head>> {
+        self.0.flush()?;
+        let snapshot = self.0.store.snapshot()?;
+        audit::head(&ViewShelf(snapshot.view()), self.0.store.keys())
+    }
+
+    /// The public key that verifies [`Ehr::audit_head`].
+    pub fn audit_public_key(&self) -> [u8; 32] {
+        self.0.store.keys().public_key()
+    }
+
+    /// The number that tells this store from all others, in hexadecimal.
+    pub fn store_id(&self) -> String {
+        self.0.store.keys().store_id().0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Gives free space in the file back, where nobody else holds the store; says whether it did.
+    ///
+    /// # Errors
+    /// - of the store.
+    pub fn compact(&mut self) -> Result<bool> {
+        match Arc::get_mut(&mut self.0) {
+            Some(inner) => inner.store.compact(),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, event: Event) {
+        self.lock().push(event);
+    }
+
+    /// Takes the event of a read, and writes the group where it is full or old.
+    fn note_read(&self, event: Event) -> Result<()> {
+        let due = {
+            let mut pending = self.lock();
+            let first = pending.first().map_or(event.at, |first| first.at);
+            let due = pending.len() + 1 >= PENDING_EVENTS || event.at.0 - first.0 >= PENDING_MICROS;
+            pending.push(event);
+            due
+        };
+        if due { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes the events that wait.
+    fn flush(&self) -> Result<()> {
+        if self.lock().is_empty() {
+            return Ok(());
+        }
+        let unavailable = |_| Code::AuditUnavailable.error();
+        let mut change = self.store.change(self.clock.now(), "").map_err(unavailable)?;
+        let taken = self.append(&mut change, None)?;
+        if let Err(error) = change.commit() {
+            self.put_back(taken);
+            return Err(unavailable(error));
+        }
+        Ok(())
+    }
+
+    /// Appends what waits, and `event`, inside a change set. Gives what waited, to be put back should the commit fail.
+    fn append(&self, change: &mut Change<'_>, event: Option<Event>) -> Result<Vec<Event>> {
+        let waited = std::mem::take(&mut *self.lock());
+        let all: Vec<Event> = waited.iter().cloned().chain(event).collect();
+        let appended = audit::append(&mut ChangeShelf(change), self.store.keys(), self.store.random(), &all);
+        if appended.is_err() {
+            self.put_back(waited);
+            return Err(Code::AuditUnavailable.error());
+        }
+        Ok(waited)
+    }
+
+    fn put_back(&self, events: Vec<Event>) {
+        let mut pending = self.lock();
+        let later = std::mem::replace(&mut *pending, events);
+        pending.extend(later);
+    }
+
+    /// Commits a change set together with its event: both or neither.
+    fn commit(&self, mut change: Change<'_>, event: Event) -> Result<u64> {
+        let waited = self.append(&mut change, Some(event))?;
+        match change.commit() {
+            Ok(number) => Ok(number),
+            Err(error) => {
+                self.put_back(waited);
+                Err(error)
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Events of reads whose session was dropped with an error; there is nobody left to tell if this fails too.
+        let _ = self.flush();
+    }
+}
+
+struct ChangeShelf<'a, 's>(&'a mut Change<'s>);
+
+impl Shelf for ChangeShelf<'_, '_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.view().get(Table::Audit, key)
+    }
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
+        self.0.table_put(Table::Audit, key, value)
+    }
+}
+
+struct ViewShelf<'a>(&'a dyn crate::store::ReadView);
+
+impl Shelf for ViewShelf<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.get(Table::Audit, key)
+    }
+    fn put(&mut self, _: Vec<u8>, _: Vec<u8>) -> Result<()> {
+        Err(Code::ReadOnly.error())
+    }
+}

@@ -1,0 +1,737 @@
+//! Charts in: Bundles, NDJSON and single resources, from files and folders.
+//!
+//! A source is read entry by entry in bounded memory. Batches are durable; a transaction Bundle is whole or not there. A bad
+//! entry goes to quarantine word for word and never stops the rest. Every entry gets a line in the ledger.
+
+use super::export::is_uuid;
+use super::scan::{BundleReader, Part, members, plain_text, type_and_id};
+use crate::access::Action;
+use crate::audit::EventKind;
+use crate::crypto::{Active, Provider};
+use crate::ehr::Session;
+use crate::error::{Code, Error, Result};
+use crate::id::{PatientNumber, uuid_from};
+use crate::json::{self, Parsed};
+use crate::ledger::{self, Fate, LedgerEntry, Quarantined};
+use crate::limits::Limits;
+use crate::phi::Phi;
+use crate::report::{Issue, Severity};
+use crate::schema::ResourceType;
+use crate::store::{Change, Outcome, PutMeta, Reader, Snapshot, Store, Table, Writer};
+use crate::vault::{self, Context, RowKind};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+/// How an import goes.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportOptions {
+    /// Entries after which a batch is made durable (a transaction Bundle is never split).
+    pub batch_entries: usize,
+    /// Bytes after which a batch is made durable.
+    pub batch_bytes: usize,
+    /// Threads that read and check entries.
+    pub threads: usize,
+    /// Limits of one entry.
+    pub limits: Limits,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        ImportOptions {
+            batch_entries: 8000,
+            batch_bytes: 12 << 20,
+            threads,
+            limits: Limits { bytes: 64 << 20, ..Limits::DEFAULT },
+        }
+    }
+}
+
+/// What an import did. `stored + unchanged + quarantined + refused == entries`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// Files read.
+    pub sources: u64,
+    /// Entries met, those an earlier import that was interrupted had done not counted.
+    pub entries: u64,
+    /// Stored as new versions.
+    pub stored: u64,
+    /// Bytes equal to the current version.
+    pub unchanged: u64,
+    /// Kept aside with their findings.
+    pub quarantined: u64,
+    /// Not kept: no record in them.
+    pub refused: u64,
+    /// Entries passed over because an earlier import that was interrupted had done them.
+    pub resumed: u64,
+    /// Durable commits.
+    pub commits: u64,
+}
+
+impl ImportSummary {
+    fn count(&mut self, fate: Fate) {
+        self.entries += 1;
+        match fate {
+            Fate::Stored => self.stored += 1,
+            Fate::Unchanged => self.unchanged += 1,
+            Fate::Quarantined => self.quarantined += 1,
+            Fate::Refused => self.refused += 1,
+        }
+    }
+}
+
+/// Told how far an import is; says whether to go on.
+pub trait Progress {
+    /// Called after each group of entries, with bytes read and bytes in all.
+    fn step(&mut self, done: u64, of: u64, summary: &ImportSummary) -> bool;
+}
+
+impl Progress for () {
+    fn step(&mut self, _: u64, _: u64, _: &ImportSummary) -> bool {
+        true
+    }
+}
+
+/// Entries that are read and checked together.
+const GROUP: usize = 512;
+
+impl Session {
+    /// Imports a file, or every `.json`, `.ndjson` and `.jsonl` file below a folder.
+    ///
+    /// # Durability
+    /// Each batch is one commit with its ledger and its audit event; what an interrupted import had committed is passed over
+    /// when the same file is imported again.
+    ///
+    /// # Errors
+    /// - `denied`, `io`, `bundle-unreadable`, `cancelled`, `audit-unavailable`, `store-io`. Batches committed before stay.
+    pub fn import(&self, path: &Path, options: &ImportOptions, progress: &mut dyn Progress) -> Result<ImportSummary> {
+        let event = self.event(EventKind::Import);
+        self.enter(Action::Import, &event)?;
+        let mut files = Vec::new();
+        collect(path, &mut files)?;
+        let total = files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum();
+        let mut import = Import::new(self, options, progress, total)?;
+        for file in files {
+            import.file(&file)?;
+        }
+        import.finish()
+    }
+
+    /// The ledger, source by source, in order.
+    ///
+    /// # Errors
+    /// - `denied`, of the store.
+    pub fn ledger(&self, mut line: impl FnMut(&LedgerEntry)) -> Result<()> {
+        let event = self.event(EventKind::Import);
+        self.enter(Action::Import, &event)?;
+        let snapshot = self.snapshot()?;
+        let mut rows = Vec::new();
+        snapshot.view().range(Table::Ledger, &[], &[0xff; 9], &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            true
+        })?;
+        for (key, value) in rows {
+            if key.len() == 8 && key[4..] != [0xff; 4] {
+                let plain = vault::open(self.store().keys().store_key(), &ledger_context(self.store(), &key)?, &value)?;
+                ledger::decode(&plain)?.iter().for_each(&mut line);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in quarantine.
+    ///
+    /// # Errors
+    /// - `denied`, of the store.
+    pub fn quarantine(&self) -> Result<Vec<Quarantined>> {
+        let event = self.event(EventKind::Quarantine);
+        self.enter(Action::Quarantine, &event)?;
+        self.inner_note(event)?;
+        let snapshot = self.snapshot()?;
+        let mut rows = Vec::new();
+        snapshot.view().range(Table::Quarantine, &[], &[0xff; 9], &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            true
+        })?;
+        rows.into_iter().map(|(key, value)| open_quarantined(self.store(), &key, &value)).collect()
+    }
+
+    /// Releases a quarantined entry: stores `mended` (or, without it, what was kept) and takes it out of quarantine.
+    ///
+    /// # Errors
+    /// - `quarantine-unknown`; `record-invalid` where it still has errors: it stays in quarantine.
+    pub fn release(&self, number: u64, mended: Option<&[u8]>) -> Result<(ResourceType, String)> {
+        let event = self.event(EventKind::Release);
+        self.enter(Action::Quarantine, &event)?;
+        let key = number.to_be_bytes().to_vec();
+        let mut change = self.store().change(event.at, &self.actor.id)?;
+        let row = change.view().get(Table::Quarantine, &key)?.ok_or_else(|| Code::QuarantineUnknown.error())?;
+        let kept = open_quarantined(self.store(), &key, &row)?;
+        let bytes = mended.unwrap_or(kept.bytes.expose());
+        let parsed = json::read(bytes, &Limits::DEFAULT)?;
+        if !parsed.report.is_valid() {
+            return Err(Code::RecordInvalid.error().with_issues(parsed.report.into_issues()));
+        }
+        let id = parsed.record.id().ok_or_else(|| Code::RecordInvalid.error().expected("an id"))?.to_owned();
+        let meta = PutMeta { source: kept.source, entry: kept.entry, ..PutMeta::DIRECT };
+        let version = change.put(&parsed.record, &meta)?.version();
+        change.table_remove(Table::Quarantine, key)?;
+        let digest = Active::sha256(&[bytes]);
+        let kind = parsed.record.kind();
+        self.commit(
+            change,
+            crate::audit::Event { resource: Some(kind), id: id.clone(), version, count: 1, digest, ..event },
+        )?;
+        Ok((kind, id))
+    }
+}
+
+/// The name a source was imported under.
+pub(crate) fn source_name(store: &Store, snapshot: &Snapshot<'_>, source: u32) -> Result<Option<String>> {
+    let key = [source.to_be_bytes(), [0xff; 4]].concat();
+    let Some(sealed) = snapshot.view().get(Table::Ledger, &key)? else { return Ok(None) };
+    let plain = vault::open(store.keys().store_key(), &ledger_context(store, &key)?, &sealed)?;
+    Reader { rest: &plain }.text().map(Some)
+}
+
+fn ledger_context(store: &Store, key: &[u8]) -> Result<Context<'static>> {
+    let number = u64::from_be_bytes(key.try_into().map_err(|_| Code::Corrupt.error())?);
+    Ok(Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Ledger, number, 0))
+}
+
+fn quarantine_context(store: &Store, number: u64) -> Context<'static> {
+    Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Quarantine, number, 0)
+}
+
+fn open_quarantined(store: &Store, key: &[u8], sealed: &[u8]) -> Result<Quarantined> {
+    let number = u64::from_be_bytes(key.try_into().map_err(|_| Code::Corrupt.error())?);
+    let plain = vault::open(store.keys().store_key(), &quarantine_context(store, number), sealed)?;
+    Quarantined::decode(number, &plain)
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut below: Vec<PathBuf> = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    below.sort();
+    for path in below {
+        let known = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "json" | "ndjson" | "jsonl"));
+        if path.is_dir() || known {
+            collect(&path, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// What addresses inside a source stand for. Addresses are kept as hashes; an id only where it is not in the address.
+#[derive(Default)]
+struct Addresses(HashMap<u64, (u8, Option<Box<str>>)>);
+
+impl Addresses {
+    fn hash(address: &str) -> u64 {
+        u64::from_be_bytes(Active::sha256(&[address.as_bytes()])[..8].try_into().expect("eight bytes"))
+    }
+    fn put(&mut self, address: &str, kind: ResourceType, id: &str) {
+        let same = address.strip_prefix("urn:uuid:") == Some(id);
+        self.0.insert(Self::hash(address), (kind.number(), (!same).then(|| id.into())));
+    }
+    fn get(&self, address: &str) -> Option<String> {
+        let (kind, id) = self.0.get(&Self::hash(address))?;
+        let kind = ResourceType::from_number(*kind)?;
+        let id = id.as_deref().or_else(|| address.strip_prefix("urn:uuid:"))?;
+        Some(format!("{kind}/{id}"))
+    }
+}
+
+/// An entry as it stands in the source.
+struct Raw {
+    entry: u32,
+    offset: u64,
+    full_url: Option<String>,
+    resource: Vec<u8>,
+    /// Why there is nothing to store.
+    refused: Option<Code>,
+}
+
+/// An import under way.
+struct Import<'a> {
+    session: &'a Session,
+    options: &'a ImportOptions,
+    progress: &'a mut dyn Progress,
+    change: Option<Change<'a>>,
+    summary: ImportSummary,
+    committed: ImportSummary,
+    total: u64,
+    done: u64,
+    next_source: u32,
+    next_quarantine: u64,
+    in_batch: (usize, usize),
+    digest: [u8; 32],
+    lines: Vec<LedgerEntry>,
+    source: Source,
+}
+
+#[derive(Default)]
+struct Source {
+    number: u32,
+    key: Vec<u8>,
+    next_entry: u32,
+    chunk: u32,
+    addresses: Addresses,
+}
+
+impl<'a> Import<'a> {
+    fn new(
+        session: &'a Session,
+        options: &'a ImportOptions,
+        progress: &'a mut dyn Progress,
+        total: u64,
+    ) -> Result<Self> {
+        let snapshot = session.snapshot()?;
+        let last = snapshot.view().last(Table::Ledger, &[], &[0xff; 9])?;
+        let next_source = match last {
+            Some((key, _)) => u32::from_be_bytes(key[..4].try_into().map_err(|_| Code::Corrupt.error())?) + 1,
+            None => 1,
+        };
+        let next_quarantine = match snapshot.view().last(Table::Quarantine, &[], &[0xff; 9])? {
+            Some((key, _)) => u64::from_be_bytes(key.as_slice().try_into().map_err(|_| Code::Corrupt.error())?) + 1,
+            None => 1,
+        };
+        Ok(Import {
+            session,
+            options,
+            progress,
+            change: None,
+            summary: ImportSummary::default(),
+            committed: ImportSummary::default(),
+            total,
+            done: 0,
+            next_source,
+            next_quarantine,
+            in_batch: (0, 0),
+            digest: [0; 32],
+            lines: Vec::new(),
+            source: Source::default(),
+        })
+    }
+
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut head = vec![0; 64 * 1024];
+        let mut read = 0;
+        while read < head.len() {
+            match file.read(&mut head[read..])? {
+                0 => break,
+                count => read += count,
+            }
+        }
+        head.truncate(read);
+        file.rewind()?;
+        self.begin(&head, length, path)?;
+        let start = self.done;
+        let lines = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "ndjson" | "jsonl"));
+        if lines {
+            self.ndjson(BufReader::new(file))?;
+        } else {
+            self.json(file, length)?;
+        }
+        self.end()?;
+        self.done = start + length;
+        self.summary.sources += 1;
+        self.report()
+    }
+
+    /// Finds out whether this source was begun before.
+    fn begin(&mut self, head: &[u8], length: u64, path: &Path) -> Result<()> {
+        let store = self.session.store();
+        let fingerprint = Active::sha256(&[head, &length.to_be_bytes()]);
+        let mut key = b"import ".to_vec();
+        key.extend(store.keys().token("import", &[&fingerprint]));
+        let found = self.change()?.view().get(Table::Meta, &key)?;
+        let mut source = Source { number: self.next_source, key, ..Source::default() };
+        if let Some(sealed) = found {
+            let plain = vault::open(store.keys().store_key(), &self.progress_context(), &sealed)?;
+            let mut reader = Reader { rest: &plain };
+            let (number, next_entry, chunk, done) =
+                (reader.small()?, reader.small()?, reader.small()?, reader.number()?);
+            if done == 0 {
+                source = Source { number, next_entry, chunk, ..source };
+            }
+        }
+        if source.number == self.next_source {
+            self.next_source += 1;
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let mut out = Writer::default();
+            out.bytes(name.as_bytes());
+            let key = [source.number.to_be_bytes(), [0xff; 4]].concat();
+            self.put_ledger(key, &out.0)?;
+        }
+        self.source = source;
+        Ok(())
+    }
+
+    fn progress_context(&self) -> Context<'static> {
+        Context::new(self.session.store().keys().store_id(), PatientNumber::SHARED, RowKind::Meta, 1, 0)
+    }
+
+    fn change(&mut self) -> Result<&mut Change<'a>> {
+        if self.change.is_none() {
+            let session = self.session;
+            self.change = Some(session.store().change(session.now(), &session.actor.id)?);
+        }
+        self.change.as_mut().ok_or_else(|| Code::Internal.error())
+    }
+
+    fn put_ledger(&mut self, key: Vec<u8>, plain: &[u8]) -> Result<()> {
+        let store = self.session.store();
+        let sealed = vault::seal(store.keys().store_key(), &ledger_context(store, &key)?, plain, store.random())?;
+        self.change()?.table_put(Table::Ledger, key, sealed)
+    }
+
+    /// Writes the ledger lines and the progress of the source at hand into the change set.
+    fn note_source(&mut self, done: bool) -> Result<()> {
+        if !self.lines.is_empty() {
+            let key = [self.source.number.to_be_bytes(), self.source.chunk.to_be_bytes()].concat();
+            self.source.chunk += 1;
+            let plain = ledger::encode(&std::mem::take(&mut self.lines));
+            self.put_ledger(key, &plain)?;
+        }
+        let mut out = Writer::default();
+        out.number(self.source.number.into());
+        out.number(self.source.next_entry.into());
+        out.number(self.source.chunk.into());
+        out.number(done.into());
+        let store = self.session.store();
+        let sealed = vault::seal(store.keys().store_key(), &self.progress_context(), &out.0, store.random())?;
+        let key = self.source.key.clone();
+        self.change()?.table_put(Table::Meta, key, sealed)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.note_source(true)?;
+        self.source.addresses = Addresses::default();
+        if self.full() { self.commit() } else { Ok(()) }
+    }
+
+    fn full(&self) -> bool {
+        self.in_batch.0 >= self.options.batch_entries || self.in_batch.1 >= self.options.batch_bytes
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let Some(change) = self.change.take() else { return Ok(()) };
+        self.in_batch = (0, 0);
+        let event = crate::audit::Event {
+            count: self.summary.stored - self.committed.stored,
+            digest: std::mem::take(&mut self.digest),
+            ..self.session.event(EventKind::Import)
+        };
+        self.session.commit(change, event)?;
+        self.summary.commits += 1;
+        self.committed = self.summary;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<ImportSummary> {
+        self.commit()?;
+        Ok(self.summary)
+    }
+
+    fn report(&mut self) -> Result<()> {
+        if self.progress.step(self.done.min(self.total), self.total, &self.summary) {
+            return Ok(());
+        }
+        Err(Code::Cancelled.error())
+    }
+
+    fn ndjson(&mut self, mut input: impl BufRead) -> Result<()> {
+        let (mut group, mut offset, mut entry) = (Vec::new(), 0_u64, 0_u32);
+        loop {
+            let mut line = Vec::new();
+            let most = self.options.limits.bytes as u64 + 2;
+            let read = (&mut input).take(most).read_until(b'\n', &mut line)? as u64;
+            if read == 0 {
+                break;
+            }
+            let too_long = read == most && line.last() != Some(&b'\n');
+            let place = offset;
+            offset += read;
+            if too_long {
+                offset += skip_line(&mut input)?;
+            }
+            let text = line.trim_ascii();
+            if !text.is_empty() {
+                entry += 1;
+                let refused = too_long.then_some(Code::LimitSize);
+                let resource = if too_long { Vec::new() } else { text.to_vec() };
+                group.push(Raw { entry, offset: place, full_url: None, resource, refused });
+            }
+            self.done += read;
+            if group.len() >= GROUP || group.iter().map(|raw| raw.resource.len()).sum::<usize>() > 4 << 20 {
+                self.take(std::mem::take(&mut group))?;
+                if self.full() {
+                    self.note_source(false)?;
+                    self.commit()?;
+                }
+            }
+        }
+        self.take(group)
+    }
+
+    /// A Bundle, or one resource.
+    fn json(&mut self, mut file: File, length: u64) -> Result<()> {
+        let most = self.options.limits.bytes;
+        let mut reader = BundleReader::new(&mut file, most);
+        let (mut bundle, mut kind) = (false, String::new());
+        let mut addresses = Addresses::default();
+        // First pass: which addresses stand for which records, so that references forward can be followed.
+        let scanned = loop {
+            match reader.next() {
+                Ok(Some(Part::Member(name, value))) => match name.as_slice() {
+                    b"\"resourceType\"" => bundle = plain_text(&value) == Some("Bundle"),
+                    b"\"type\"" => kind = plain_text(&value).unwrap_or_default().to_owned(),
+                    _ => {}
+                },
+                Ok(Some(Part::Entry(bytes, _))) => {
+                    let (full_url, resource, _) = parts(&bytes);
+                    let Some(resource) = resource else { continue };
+                    let (name, id) = type_and_id(resource);
+                    if let (Some(full_url), Some(name)) = (full_url, name.and_then(ResourceType::from_name)) {
+                        let assigned;
+                        let id = match id {
+                            Some(id) => id,
+                            None => {
+                                assigned = assigned_id(Some(&full_url), resource);
+                                &assigned
+                            }
+                        };
+                        addresses.put(&full_url, name, id);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        file.rewind()?;
+        if !bundle {
+            if length > most as u64 {
+                return Err(Code::LimitSize.error());
+            }
+            let mut resource = Vec::new();
+            file.read_to_end(&mut resource)?;
+            return self.take(vec![Raw { entry: 1, offset: 0, full_url: None, resource, refused: None }]);
+        }
+        self.source.addresses = addresses;
+        let atomic = kind == "transaction";
+        if atomic {
+            // A transaction that breaks off is not there at all: it is refused before anything of it is taken.
+            scanned?;
+        }
+        let known =
+            matches!(kind.as_str(), "transaction" | "batch" | "collection" | "searchset" | "document" | "history");
+        let mut reader = BundleReader::new(file, most);
+        let (mut group, mut entry, mut bytes_in_group) = (Vec::new(), 0_u32, 0);
+        let start = self.done;
+        while let Some(part) = reader.next()? {
+            let Part::Entry(bytes, offset) = part else { continue };
+            entry += 1;
+            self.done = start + offset;
+            let (full_url, resource, method) = parts(&bytes);
+            let refused = match (resource, method) {
+                _ if !known => Some(Code::Unsupported),
+                (_, Some("DELETE" | "PATCH" | "GET" | "HEAD")) => Some(Code::Unsupported),
+                (None, _) => Some(Code::BundleShape),
+                _ => None,
+            };
+            let resource = resource.unwrap_or_default().to_vec();
+            bytes_in_group += resource.len();
+            group.push(Raw { entry, offset, full_url, resource, refused });
+            if group.len() >= GROUP || bytes_in_group > 4 << 20 {
+                bytes_in_group = 0;
+                self.take(std::mem::take(&mut group))?;
+                if self.full() && !atomic {
+                    self.note_source(false)?;
+                    self.commit()?;
+                }
+            }
+        }
+        self.take(group)
+    }
+
+    /// Stores a group of entries, or keeps them aside.
+    fn take(&mut self, mut group: Vec<Raw>) -> Result<()> {
+        let before = group.len();
+        let next = self.source.next_entry;
+        group.retain(|raw| raw.entry > next);
+        self.summary.resumed += (before - group.len()) as u64;
+        let parsed = parse_all(&group, self.options);
+        for (raw, parsed) in group.into_iter().zip(parsed) {
+            let line = self.one(&raw, parsed)?;
+            self.summary.count(line.fate);
+            self.in_batch.0 += 1;
+            self.in_batch.1 += raw.resource.len();
+            self.source.next_entry = raw.entry;
+            self.lines.push(line);
+        }
+        self.report()
+    }
+
+    fn one(&mut self, raw: &Raw, parsed: Option<Result<(Parsed, bool)>>) -> Result<LedgerEntry> {
+        let mut line = LedgerEntry {
+            source: self.source.number,
+            entry: raw.entry,
+            offset: raw.offset,
+            fate: Fate::Refused,
+            reason: raw.refused,
+            kind: None,
+            id: String::new(),
+            version: 0,
+            id_assigned: false,
+        };
+        let (parsed, assigned) = match parsed {
+            None => return Ok(line),
+            Some(Ok(parsed)) => parsed,
+            Some(Err(error)) => return self.keep_aside(line, raw, vec![issue_of(&error)]),
+        };
+        line.kind = Some(parsed.record.kind());
+        if !parsed.report.is_valid() {
+            return self.keep_aside(line, raw, parsed.report.into_issues());
+        }
+        let Some(id) = parsed.record.id() else {
+            let error = Code::PrimitiveForm.at(format!("{}.id", parsed.record.kind()));
+            return self.keep_aside(line, raw, vec![issue_of(&error)]);
+        };
+        line.id = id.to_owned();
+        line.id_assigned = assigned;
+        let addresses = std::mem::take(&mut self.source.addresses);
+        let meta = PutMeta { resolve: &|address| addresses.get(address), source: line.source, entry: line.entry };
+        let put = self.change().and_then(|change| {
+            let outcome = change.put(&parsed.record, &meta)?;
+            if let Some(address) = raw.full_url.as_deref().filter(|a| a.starts_with("urn:") && !a.ends_with(&line.id)) {
+                change.alias(address, &format!("{}/{}", parsed.record.kind(), line.id))?;
+            }
+            Ok(outcome)
+        });
+        self.source.addresses = addresses;
+        let outcome = put?;
+        line.version = outcome.version();
+        line.fate = if matches!(outcome, Outcome::Unchanged(_)) { Fate::Unchanged } else { Fate::Stored };
+        if line.fate == Fate::Stored {
+            self.digest = Active::sha256(&[&self.digest, parsed.record.original()]);
+        }
+        Ok(line)
+    }
+
+    fn keep_aside(&mut self, mut line: LedgerEntry, raw: &Raw, issues: Vec<Issue>) -> Result<LedgerEntry> {
+        line.fate = Fate::Quarantined;
+        line.reason = issues.iter().find(|issue| issue.severity <= Severity::Error).map(|issue| issue.code);
+        let number = self.next_quarantine;
+        self.next_quarantine += 1;
+        let issues = issues.into_iter().take(100).collect();
+        let kept = Quarantined {
+            number,
+            source: line.source,
+            entry: line.entry,
+            issues,
+            bytes: Phi::new(raw.resource.clone()),
+        };
+        let store = self.session.store();
+        let context = quarantine_context(store, number);
+        let sealed = vault::seal(store.keys().store_key(), &context, &kept.encode(), store.random())?;
+        self.change()?.table_put(Table::Quarantine, number.to_be_bytes().to_vec(), sealed)?;
+        Ok(line)
+    }
+}
+
+/// fullUrl, resource and request method of a Bundle entry.
+fn parts(entry: &[u8]) -> (Option<String>, Option<&[u8]>, Option<&str>) {
+    let (mut full_url, mut resource, mut method) = (None, None, None);
+    for (name, value) in members(entry) {
+        match name {
+            b"fullUrl" => full_url = plain_text(&entry[value]).map(str::to_owned),
+            b"resource" => resource = Some(&entry[value]),
+            b"request" => {
+                let request = &entry[value];
+                let found = members(request).find(|(name, _)| *name == b"method");
+                method = found.and_then(|(_, value)| plain_text(&request[value]));
+            }
+            _ => {}
+        }
+    }
+    (full_url, resource, method)
+}
+
+/// The id of a record that came without one: the UUID of its fullUrl, else one made of its bytes; the same every time.
+fn assigned_id(full_url: Option<&str>, resource: &[u8]) -> String {
+    match full_url.and_then(|address| address.strip_prefix("urn:uuid:")).filter(|id| is_uuid(id)) {
+        Some(id) => id.to_owned(),
+        None => {
+            let digest = Active::sha256(&[b"ehrcore id ", full_url.unwrap_or_default().as_bytes(), b" ", resource]);
+            uuid_from(digest[..16].try_into().expect("sixteen bytes"))
+        }
+    }
+}
+
+/// Reads and checks the entries of a group, on several threads where that is asked for.
+#[allow(clippy::type_complexity)]
+fn parse_all(group: &[Raw], options: &ImportOptions) -> Vec<Option<Result<(Parsed, bool)>>> {
+    let one = |raw: &Raw| raw.refused.is_none().then(|| parse(raw, &options.limits));
+    let threads = options.threads.clamp(1, 64);
+    if threads == 1 || group.len() < 64 {
+        return group.iter().map(one).collect();
+    }
+    let size = group.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            group.chunks(size).map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>())).collect();
+        workers
+            .into_iter()
+            .zip(group.chunks(size))
+            .flat_map(|(worker, part)| {
+                let failed = |_| part.iter().map(|_| Some(Err(Code::Internal.error()))).collect();
+                worker.join().unwrap_or_else(failed)
+            })
+            .collect()
+    })
+}
+
+fn parse(raw: &Raw, limits: &Limits) -> Result<(Parsed, bool)> {
+    let parsed = json::read(&raw.resource, limits)?;
+    if parsed.record.root().get("id").is_some() || !parsed.report.is_valid() {
+        return Ok((parsed, false));
+    }
+    let id = assigned_id(raw.full_url.as_deref(), &raw.resource);
+    Ok((json::read(&crate::ehr::with_id(&raw.resource, &id), limits)?, true))
+}
+
+fn issue_of(error: &Error) -> Issue {
+    Issue {
+        severity: Severity::Fatal,
+        code: error.code(),
+        path: error.location().path.clone().unwrap_or_default(),
+        line: error.location().line,
+        column: error.location().column,
+        message: error.code().sentence().to_owned(),
+    }
+}
+
+fn skip_line(input: &mut impl BufRead) -> Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(skipped);
+        }
+        let end = memchr::memchr(b'\n', buffer);
+        let used = end.map_or(buffer.len(), |at| at + 1);
+        skipped += used as u64;
+        input.consume(used);
+        if end.is_some() {
+            return Ok(skipped);
+        }
+    }
+}
