@@ -38,3 +38,11 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
         }
     }
 }
+
+/// Unpacks an archive into a new folder.
+pub fn unpack(archive: &Path) -> tempfile::TempDir {
+    let unpacked = tempfile::tempdir().expect("a temporary folder");
+    let status = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(unpacked.path()).status();
+    assert!(status.is_ok_and(|status| status.success()), "tar with xz unpacks the suite's archives");
+    unpacked
+}
