@@ -274,26 +274,29 @@ pub fn key(owner: TypeId, name: &[u8]) -> Option<Key> {
 /// Equality without a call for names of up to 16 bytes, which nearly all are.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        (Some(a_head), Some(b_head), Some(a_tail), Some(b_tail)) => {
-            a_head == b_head && a_tail == b_tail && (a.len() <= 16 || a == b)
-        }
-        _ => a.iter().zip(b).all(|(a, b)| a == b),
-    }
+    a.len() == b.len() && ends(a) == ends(b) && (a.len() <= 16 || a == b)
 }
 
 /// The hash of [`key`] and of code sets: first and last eight bytes and the length, mixed. schemagen has the same.
 #[inline]
 pub(crate) fn hash(name: &[u8]) -> u32 {
-    let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => (name.iter().fold(0, |head, byte| head << 8 | u64::from(*byte)), 0),
-    };
+    let (head, tail) = ends(name);
     let mixed = (head ^ tail.rotate_left(29) ^ (name.len() as u64) << 57).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed >> 32) ^ (mixed >> 17)) as u32
+}
+
+/// First and last eight bytes; a shorter name is one number in big-endian order, and 0.
+#[inline]
+fn ends(name: &[u8]) -> (u64, u64) {
+    if let (Some(head), Some(tail)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        return (u64::from_le_bytes(*head), u64::from_le_bytes(*tail));
+    }
+    if let (Some(head), Some(tail)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        let rest = 8 * (name.len() as u32 - 4);
+        let (head, tail) = (u64::from(u32::from_be_bytes(*head)), u64::from(u32::from_be_bytes(*tail)));
+        return (head << rest | tail & ((1 << rest) - 1), 0);
+    }
+    (name.iter().fold(0, |head, byte| head << 8 | u64::from(*byte)), 0)
 }
 
 #[cfg(test)]
