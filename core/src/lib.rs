@@ -18,6 +18,7 @@ pub mod schema;
 
 // 2 meaning
 pub mod search;
+pub mod validate;
 
 // 3 custody
 pub mod access;

@@ -1,141 +1,54 @@
 //! Narrative: the part of XHTML that FHIR allows (R4, narrative, 2.4.0), checked by one scan.
 
+#[rustfmt::skip]
 const ELEMENTS: &[&str] = &[
-    "a",
-    "abbr",
-    "acronym",
-    "address",
-    "b",
-    "big",
-    "blockquote",
-    "br",
-    "caption",
-    "cite",
-    "code",
-    "col",
-    "colgroup",
-    "dd",
-    "dfn",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "i",
-    "img",
-    "li",
-    "map",
-    "area",
-    "ol",
-    "p",
-    "pre",
-    "q",
-    "samp",
-    "small",
-    "span",
-    "strong",
-    "sub",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-    "tt",
-    "u",
-    "ul",
-    "var",
-    "bdo",
-    "kbd",
-    "del",
-    "ins",
-    "legend",
-    "section",
-    "nav",
-    "article",
+    "a", "abbr", "acronym", "address", "area", "article", "b", "bdo", "big", "blockquote", "br", "caption", "cite",
+    "code", "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
+    "i", "img", "ins", "kbd", "legend", "li", "map", "nav", "ol", "p", "pre", "q", "samp", "section", "small", "span",
+    "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var",
 ];
 
+#[rustfmt::skip]
 const ATTRIBUTES: &[&str] = &[
-    "abbr",
-    "accesskey",
-    "align",
-    "alt",
-    "axis",
-    "bgcolor",
-    "border",
-    "cellhalign",
-    "cellpadding",
-    "cellspacing",
-    "cellvalign",
-    "char",
-    "charoff",
-    "charset",
-    "cite",
-    "class",
-    "colspan",
-    "compact",
-    "coords",
-    "datetime",
-    "dir",
-    "frame",
-    "headers",
-    "height",
-    "href",
-    "hreflang",
-    "hspace",
-    "id",
-    "lang",
-    "longdesc",
-    "name",
-    "nowrap",
-    "rel",
-    "rev",
-    "rowspan",
-    "rules",
-    "scope",
-    "shape",
-    "span",
-    "src",
-    "start",
-    "style",
-    "summary",
-    "tabindex",
-    "title",
-    "type",
-    "usemap",
-    "valign",
-    "value",
-    "vspace",
-    "width",
-    "xml:lang",
-    "xml:id",
-    "xmlns",
-    "xml:space",
-    "target",
+    "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding", "cellspacing",
+    "cellvalign", "char", "charoff", "charset", "cite", "class", "colspan", "compact", "coords", "datetime", "dir",
+    "frame", "headers", "height", "href", "hreflang", "hspace", "id", "lang", "longdesc", "name", "nowrap", "rel",
+    "rev", "rowspan", "rules", "scope", "shape", "span", "src", "start", "style", "summary", "tabindex", "target",
+    "title", "type", "usemap", "valign", "value", "vspace", "width", "xml:id", "xml:lang", "xml:space", "xmlns",
 ];
+
+/// What well-formed and safe markup may still lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Good,
+    /// The div does not declare the namespace of XHTML.
+    NoNamespace,
+    /// There is no text and no image (R4, txt-2).
+    Empty,
+}
 
 /// Checks a narrative; the error says what was expected.
-pub(super) fn check(text: &[u8]) -> Result<Option<&'static str>, &'static str> {
-    let mut scan = Scan { text, at: 0 };
+pub(super) fn check(text: &[u8]) -> Result<Verdict, &'static str> {
+    let mut scan = Scan { text, at: 0, namespace: false };
     scan.space();
     let mut open: Vec<&[u8]> = Vec::new();
-    let mut root = false;
+    let (mut root, mut content) = (false, false);
     while scan.at < text.len() {
         let run = memchr::memchr2(b'<', b'&', &text[scan.at..]).unwrap_or(text.len() - scan.at);
-        if open.is_empty() && !text[scan.at..scan.at + run].trim_ascii().is_empty() {
+        let blank = text[scan.at..scan.at + run].trim_ascii().is_empty();
+        if open.is_empty() && !blank {
             return Err("no text outside the div");
         }
+        content |= !blank;
         scan.at += run;
         match text.get(scan.at) {
-            Some(b'&') => scan.entity()?,
+            Some(b'&') => {
+                if open.is_empty() {
+                    return Err("no text outside the div");
+                }
+                content = true;
+                scan.entity()?;
+            }
             Some(b'<') if text[scan.at..].starts_with(b"<!--") => {
                 let end = memchr::memmem::find(&text[scan.at + 4..], b"-->").ok_or("an end of the comment")?;
                 scan.at += end + 7;
@@ -156,6 +69,7 @@ pub(super) fn check(text: &[u8]) -> Result<Option<&'static str>, &'static str> {
                     return Err("one div as the root");
                 }
                 root = true;
+                content |= name == b"img";
                 if !is_one_of(name, ELEMENTS) {
                     return Err("elements that FHIR allows in narrative");
                 }
@@ -173,16 +87,26 @@ pub(super) fn check(text: &[u8]) -> Result<Option<&'static str>, &'static str> {
             _ => break,
         }
     }
-    if !root || !open.is_empty() { Err("one well-formed div") } else { Ok(None) }
+    if !root || !open.is_empty() {
+        return Err("one well-formed div");
+    }
+    Ok(match (content, scan.namespace) {
+        (false, _) => Verdict::Empty,
+        (true, false) => Verdict::NoNamespace,
+        (true, true) => Verdict::Good,
+    })
 }
 
+/// `list` is sorted.
 fn is_one_of(name: &[u8], list: &[&str]) -> bool {
-    list.iter().any(|known| known.as_bytes() == name)
+    list.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
 }
 
 struct Scan<'a> {
     text: &'a [u8],
     at: usize,
+    /// Whether the namespace of XHTML was declared.
+    namespace: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -253,6 +177,12 @@ impl<'a> Scan<'a> {
             if value.contains(&b'<') {
                 return Err("no markup inside an attribute");
             }
+            if name == b"xmlns" {
+                if value != b"http://www.w3.org/1999/xhtml" {
+                    return Err("the namespace of XHTML");
+                }
+                self.namespace = true;
+            }
             if matches!(name, b"href" | b"src" | b"cite" | b"longdesc") && scripted(value) {
                 return Err("addresses that run no script");
             }
@@ -310,16 +240,27 @@ fn scripted_style(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{Verdict, check};
 
     #[test]
     fn plain_markup_passes() {
         for text in [
             "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>Hello &amp; <b>welcome</b><br/></p></div>",
-            "  <div><!-- a note --><a href='http://example.org'>x</a><img src=\"#pic\" alt=\"x\"/>&#160;&eacute;</div>  ",
+            "  <div xmlns='http://www.w3.org/1999/xhtml'><!-- a note --><a href='http://example.org'>x</a><img src=\"#pic\" alt=\"x\"/>&#160;&eacute;</div>  ",
         ] {
-            assert_eq!(check(text.as_bytes()), Ok(None), "{text}");
+            assert_eq!(check(text.as_bytes()), Ok(Verdict::Good), "{text}");
         }
+    }
+
+    #[test]
+    fn a_missing_namespace_and_missing_content_are_told_apart() {
+        assert_eq!(check(b"<div>x</div>"), Ok(Verdict::NoNamespace));
+        assert_eq!(check(b"<div> <p/></div>"), Ok(Verdict::Empty));
+    }
+
+    #[test]
+    fn the_lists_are_sorted() {
+        assert!(super::ELEMENTS.is_sorted() && super::ATTRIBUTES.is_sorted());
     }
 
     #[test]
@@ -339,6 +280,8 @@ mod tests {
             "<div><iframe src=\"x\"/></div>",
             "<div><form action=\"x\"></form></div>",
             "<div/>",
+            "<div>x</div>&amp;",
+            "<div xmlns=\"urn:x\">x</div>",
             "<div a=b>x</div>",
             "<",
             "<div",

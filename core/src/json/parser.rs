@@ -1,6 +1,7 @@
 //! The machine: a recursive descent over the bytes that carries the schema type of where it is and builds the tree.
 
 use super::findings::{Finding, Findings};
+use super::narrative::Verdict;
 use super::text::{Cursor, Span};
 use super::{bundle, narrative, primitive, shape};
 use crate::error::{Code, Result};
@@ -522,8 +523,9 @@ impl<'a> Parser<'a> {
             self.find(row, Code::ElementEmpty, "text that is not empty");
         } else if primitive == Primitive::Xhtml {
             match narrative::check(text) {
-                Ok(None) => {}
-                Ok(Some(expected)) => self.warn(row, Code::NarrativeUnsafe, expected),
+                Ok(Verdict::Good) => {}
+                Ok(Verdict::NoNamespace) => self.warn(row, Code::NarrativeUnsafe, "the namespace of XHTML on the div"),
+                Ok(Verdict::Empty) => self.find(row, Code::ElementEmpty, "text or an image"),
                 Err(expected) => self.find(row, Code::NarrativeUnsafe, expected),
             }
         } else {

@@ -174,7 +174,10 @@ impl Serialize for Value {
             Value::Number(text) => match (text.parse::<i64>(), text.parse::<u64>()) {
                 (Ok(integer), _) => serializer.serialize_i64(integer),
                 (_, Ok(integer)) => serializer.serialize_u64(integer),
-                _ => serializer.serialize_f64(text.parse().map_err(serde::ser::Error::custom)?),
+                _ => match text.parse::<f64>() {
+                    Ok(number) if number.is_finite() => serializer.serialize_f64(number),
+                    _ => Err(serde::ser::Error::custom("a number is beyond f64")),
+                },
             },
             Value::String(text) => serializer.serialize_str(text),
             Value::Array(items) => {
