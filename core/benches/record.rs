@@ -31,6 +31,61 @@ fn main() {
     for (name, records) in [("compact", &compact), ("pretty", &pretty), ("whole Bundles", &bundles)] {
         row(name, records);
     }
+    println!();
+    println!("| hostile input | MB | s per 10 MB (at most 1) |");
+    println!("|---|---|---|");
+    for (name, text) in hostile() {
+        let limits = Limits { bytes: usize::MAX, nodes: usize::MAX, ..Limits::DEFAULT };
+        let seconds = time(|| {
+            black_box(json::read(&text, &limits).is_ok());
+            black_box(json::read_document(&text, &limits).is_ok());
+        });
+        println!("| {name} | {:.1} | {:.3} |", text.len() as f64 / 1e6, seconds / (text.len() as f64 / 1e7));
+    }
+}
+
+/// Text made to cost more than its length.
+fn hostile() -> Vec<(&'static str, Vec<u8>)> {
+    let patient = |inside: &str| format!(r#"{{"resourceType":"Patient",{inside}}}"#).into_bytes();
+    let keys = |count: usize, key: &dyn Fn(usize) -> String| (0..count).map(key).collect::<Vec<_>>().join(",");
+    let late = (0..30).fold(r#"{"resourceType":"Patient"}"#.to_owned(), |inner, _| {
+        let pad = "1,".repeat(100_000);
+        format!(r#"{{"type":"collection","x":[{pad}1],"entry":[{{"resource":{inner}}}],"resourceType":"Bundle"}}"#)
+    });
+    vec![
+        ("200,000 unknown names", patient(&keys(200_000, &|n| format!(r#""k{n}":{n}"#)))),
+        (
+            "200,000 times the same pair",
+            patient(&keys(200_000, &|_| r#""birthDate":"2000","_birthDate":{"id":"a"}"#.into())),
+        ),
+        ("10,000 levels, 1,000 times", keys(1_000, &|_| "[".repeat(10_000)).into_bytes()),
+        ("one string of 100 MB", patient(&format!(r#""id":"{}""#, "x".repeat(100 << 20)))),
+        ("one string of 100 MB of escapes", patient(&format!(r#""id":"{}""#, "\\u0041".repeat(100 << 18)))),
+        ("one code of 100 MB", patient(&format!(r#""gender":"{}""#, "x".repeat(100 << 20)))),
+        (
+            "narrative of small tags",
+            patient(&format!(r#""text":{{"status":"generated","div":"<div>{}</div>"}}"#, "<b></b>".repeat(2 << 20))),
+        ),
+        (
+            "narrative of open tags",
+            patient(&format!(r#""text":{{"status":"generated","div":"<div>{}</div>"}}"#, "<".repeat(10 << 20))),
+        ),
+        ("a million items that do not fit", patient(&format!(r#""name":[{}]"#, keys(1_000_000, &|_| "1".into())))),
+        ("types at the end, 30 deep", late.into_bytes()),
+        (
+            "200,000 contained with one id",
+            patient(&format!(r#""contained":[{}]"#, keys(200_000, &|_| r#"{"resourceType":"Basic","id":"a"}"#.into()))),
+        ),
+        (
+            "200,000 entries of one fullUrl",
+            format!(
+                r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#,
+                keys(200_000, &|_| r#"{"fullUrl":"urn:x","resource":{"resourceType":"Basic"}}"#.into())
+            )
+            .into_bytes(),
+        ),
+        ("line ends only", "\n".repeat(50 << 20).into_bytes()),
+    ]
 }
 
 fn row(name: &str, records: &[Vec<u8>]) {
