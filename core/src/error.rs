@@ -199,6 +199,12 @@ impl Error {
         self.0.found = Some(found);
         self
     }
+    /// Puts the operating system's kind of failure in.
+    #[must_use]
+    pub fn with_io(mut self, kind: std::io::ErrorKind) -> Self {
+        self.0.io = Some(kind);
+        self
+    }
     /// Attaches the findings that led to this error.
     #[must_use]
     pub fn with_issues(mut self, issues: Vec<crate::report::Issue>) -> Self {

@@ -105,6 +105,10 @@ impl<'a> Node<'a> {
             _ => Items { tree: self.tree, at: self.at, end: self.at + 1 },
         }
     }
+    /// The values of an object's properties, in order, without their names.
+    pub(crate) fn values(self) -> Items<'a> {
+        Items { tree: self.tree, at: self.at + 1, end: self.row().next }
+    }
     /// The properties whose schema element has this name, choices included (`value` gives `valueQuantity`).
     pub(crate) fn children_named(self, name: &'a str) -> impl Iterator<Item = (&'a Row, Node<'a>)> {
         let Entries { tree, mut at, end } = self.entries();

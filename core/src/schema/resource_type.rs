@@ -9,6 +9,8 @@ use std::fmt;
 pub struct ResourceType(pub(crate) u8);
 
 impl ResourceType {
+    /// `Patient`.
+    pub const PATIENT: ResourceType = ResourceType(102);
     /// The type of that name. Names are case-sensitive.
     pub fn from_name(name: &str) -> Option<Self> {
         RESOURCE_TYPES.binary_search_by(|row| row.0.cmp(name)).ok().map(|at| ResourceType(at as u8))
@@ -63,6 +65,7 @@ mod tests {
             assert_eq!(ResourceType::from_number(kind.number()), Some(kind));
             assert_eq!(kind.type_id().name(), kind.name());
         }
+        assert_eq!(ResourceType::PATIENT.name(), "Patient");
         assert_eq!(ResourceType::from_name("Patients"), None);
         assert_eq!(ResourceType::from_number(200), None);
     }

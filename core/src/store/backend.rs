@@ -1,34 +1,140 @@
-//! What the store needs of an engine: ordered tables of byte keys, snapshots, atomic durable commits.
+//! The seam under the store: ordered tables of byte keys, consistent views, and atomic batches.
 //!
-//! A segment log can stand in front later: the store writes one sorted batch per table and commits once.
+//! A backend never sees a key or a value in clear: keys are numbers and tokens, values are sealed. It is asked for two
+//! things only, a view and the atomic, durable write of one sorted [`Batch`], so that a B-tree, an append-only segment log in front
+//! of one, or a remote database can stand behind it.
 
-use crate::error::Result;
+use crate::error::{Code, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The tables of a store. Numbers are part of the format.
+/// A table. Numbers are part of the file format and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)]
+#[repr(u8)]
 pub enum Table {
-    Meta,
-    Patient,
-    PatientName,
-    Block,
-    Id,
-    Index,
-    Token,
-    Audit,
-    Ledger,
-    Quarantine,
+    /// The keyring header in clear (it is authenticated), sealed counters, sealed addresses.
+    Meta = 0,
+    /// Patient number 4: counters and the wrapped patient key.
+    Patient = 1,
+    /// Token of a patient's logical id 16: the patient's number.
+    PatientName = 2,
+    /// Patient number 4, block number 4: a sealed block of records.
+    Block = 3,
+    /// Token of an id 12, resource type 1: where its newest version is.
+    Id = 4,
+    /// Patient number 4, segment number 4: a sealed segment of the patient's index.
+    Index = 5,
+    /// Token of a value 8, patient number 4: the patient has a record with the value.
+    Token = 6,
+    /// Rows of the audit room.
+    Audit = 7,
+    /// Rows of the ledger room.
+    Ledger = 8,
+    /// Rows of the quarantine.
+    Quarantine = 9,
+}
+
+impl Table {
+    /// Every table, in the order of their numbers.
+    pub const ALL: [Table; 10] = [
+        Table::Meta,
+        Table::Patient,
+        Table::PatientName,
+        Table::Block,
+        Table::Id,
+        Table::Index,
+        Table::Token,
+        Table::Audit,
+        Table::Ledger,
+        Table::Quarantine,
+    ];
+
+    /// The width of keys and of values in bytes, where all have the same: an engine can store those more densely.
+    pub const fn widths(self) -> (Option<usize>, Option<usize>) {
+        match self {
+            Table::Patient => (Some(4), None),
+            Table::PatientName => (Some(16), Some(4)),
+            Table::Block | Table::Index => (Some(8), None),
+            Table::Id => (Some(13), Some(10)),
+            Table::Token => (Some(12), Some(0)),
+            Table::Meta | Table::Audit | Table::Ledger | Table::Quarantine => (None, None),
+        }
+    }
+}
+
+/// What is written atomically: rows to put and rows to delete, sorted by table and key.
+#[derive(Debug, Default)]
+pub struct Batch {
+    rows: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()],
+}
+
+impl Batch {
+    /// Puts a row.
+    pub fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.rows[table as usize].insert(key, Some(value));
+    }
+    /// Deletes a row.
+    pub fn delete(&mut self, table: Table, key: Vec<u8>) {
+        self.rows[table as usize].insert(key, None);
+    }
+    /// What this batch says of a row: nothing, that it is deleted, or its value.
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.rows[table as usize].get(key).map(Option::as_deref)
+    }
+    /// The rows of a table, in the order of their keys.
+    pub fn rows(&self, table: Table) -> impl DoubleEndedIterator<Item = (&[u8], Option<&[u8]>)> {
+        self.rows[table as usize].iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+    /// What this batch says of the keys from `from` (included) to `to` (excluded).
+    fn range<'a>(&'a self, table: Table, from: &[u8], to: &[u8]) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        use std::ops::Bound::{Excluded, Included};
+        let rows = self.rows[table as usize].range::<[u8], _>((Included(from), Excluded(to)));
+        rows.map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rows.iter().all(BTreeMap::is_empty)
+    }
+    /// Adds the rows of `later`, which win.
+    pub fn absorb(&mut self, later: Batch) {
+        for (mine, theirs) in self.rows.iter_mut().zip(later.rows) {
+            if mine.is_empty() {
+                *mine = theirs;
+            } else {
+                mine.extend(theirs);
+            }
+        }
+    }
+    /// Checks keys and values against the widths of their tables.
+    ///
+    /// # Errors
+    /// - `internal`: a row does not have the form of its table.
+    pub fn check(&self) -> Result<()> {
+        for table in Table::ALL {
+            let (key_width, value_width) = table.widths();
+            let fits = |width: Option<usize>, bytes: &[u8]| width.is_none_or(|width| width == bytes.len());
+            for (key, value) in self.rows(table) {
+                if !fits(key_width, key) || !value.is_none_or(|value| fits(value_width, value)) {
+                    return Err(Code::Internal.error());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Called with each key and value; false ends the walk.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> bool + 'a;
+
+/// A row: its key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
 
 /// A consistent view that later commits do not change.
 pub trait ReadView: Send + Sync {
     /// The value of a key.
     ///
     /// # Errors
-    /// - `store-io`, `corrupt`.
+    /// - `store-io`, `corrupt`, `poisoned`.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>>;
     /// Visits the keys from `from` (included) to `to` (excluded) in order.
     ///
@@ -39,45 +145,159 @@ pub trait ReadView: Send + Sync {
     ///
     /// # Errors
     /// - as `get`.
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>>;
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>>;
 }
 
-/// One write transaction; there is one at a time. Dropped without `commit`, nothing of it stays.
-pub trait WriteTransaction: ReadView {
-    /// Sets keys, best in ascending order.
-    ///
-    /// # Errors
-    /// - as `get`.
-    fn put(&mut self, table: Table, rows: &mut dyn Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<()>;
-    /// Takes keys out.
-    ///
-    /// # Errors
-    /// - as `get`.
-    fn remove(&mut self, table: Table, keys: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()>;
-    /// Makes everything durable at once.
-    ///
-    /// # Errors
-    /// - as `get`; then nothing of it stays.
-    fn commit(self: Box<Self>) -> Result<()>;
-}
-
-/// A storage engine.
+/// A storage engine. The store calls [`Backend::commit`] from one thread at a time and reads from any.
 pub trait Backend: Send + Sync {
     /// A snapshot of what is committed.
     ///
     /// # Errors
-    /// - `store-io`, `poisoned`.
-    fn read(&self) -> Result<Box<dyn ReadView>>;
-    /// Begins the write transaction; waits for one that is under way.
+    /// - `store-io`, `corrupt`, `poisoned`.
+    fn read(&self) -> Result<Arc<dyn ReadView>>;
+    /// Writes the whole batch, or nothing of it.
+    ///
+    /// # Durability
+    /// When this returns, the batch is on the disk.
     ///
     /// # Errors
-    /// - `store-io`, `poisoned`, `read-only`.
-    fn write(&self) -> Result<Box<dyn WriteTransaction>>;
+    /// - `store-io`; `read-only`, `poisoned`, `corrupt`. What is on the disk then is known when the store is opened again.
+    fn commit(&self, batch: &Batch) -> Result<()>;
     /// Gives free space back to the file system, where nobody reads or writes; says whether it did.
     ///
     /// # Errors
-    /// - `store-io`.
-    fn compact(&mut self) -> Result<bool> {
+    /// - as `commit`.
+    fn compact(&self) -> Result<bool> {
         Ok(false)
+    }
+}
+
+/// A view with batches on top that are not committed yet: what a change set sees.
+pub(super) struct Overlay {
+    pub(super) view: Arc<dyn ReadView>,
+    /// Change sets that share the next commit.
+    pub(super) under: Batch,
+    /// This change set.
+    pub(super) mine: Batch,
+}
+
+impl Overlay {
+    /// What the batches say of a range: later ones win.
+    fn above(&self, table: Table, from: &[u8], to: &[u8]) -> BTreeMap<&[u8], Option<&[u8]>> {
+        let mut rows: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
+        if from < to {
+            rows.extend(self.under.range(table, from, to));
+            rows.extend(self.mine.range(table, from, to));
+        }
+        rows
+    }
+}
+
+impl ReadView for Overlay {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.mine.get(table, key).or_else(|| self.under.get(table, key)) {
+            Some(said) => Ok(said.map(<[u8]>::to_vec)),
+            None => self.view.get(table, key),
+        }
+    }
+
+    fn range(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        let above = self.above(table, from, to);
+        let mut above = above.into_iter().peekable();
+        let mut go_on = true;
+        self.view.range(table, from, to, &mut |key, value| {
+            while let Some((before, said)) = above.next_if(|(next, _)| *next < key) {
+                go_on = go_on && said.is_none_or(|value| visit(before, value));
+            }
+            go_on = go_on
+                && match above.next_if(|(next, _)| *next == key) {
+                    Some((_, said)) => said.is_none_or(|value| visit(key, value)),
+                    None => visit(key, value),
+                };
+            go_on
+        })?;
+        for (key, said) in above {
+            go_on = go_on && said.is_none_or(|value| visit(key, value));
+        }
+        Ok(())
+    }
+
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>> {
+        let above = self.above(table, from, to);
+        let mut to = to.to_vec();
+        loop {
+            let below = self.view.last(table, from, &to)?;
+            let newest = above.iter().rev().find(|(_, said)| said.is_some()).map(|(key, _)| *key);
+            match below {
+                // Deleted above: look before it.
+                Some((key, _)) if above.get(key.as_slice()).is_some_and(Option::is_none) => to = key,
+                Some((key, value)) if newest.is_none_or(|newest| newest < key.as_slice()) => return Ok(Some((key, value))),
+                _ => {
+                    return Ok(newest.and_then(|key| Some((key.to_vec(), above.get(key).copied()??.to_vec()))));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A view over rows in memory.
+    struct Rows(BTreeMap<Vec<u8>, Vec<u8>>);
+    impl ReadView for Rows {
+        fn get(&self, _: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+            Ok(self.0.get(key).cloned())
+        }
+        fn range(&self, _: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+            let rows = self.0.iter().filter(|(key, _)| key.as_slice() >= from && key.as_slice() < to);
+            rows.map(|(key, value)| visit(key, value)).take_while(|go_on| *go_on).for_each(drop);
+            Ok(())
+        }
+        fn last(&self, _: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>> {
+            let mut rows = self.0.iter().filter(|(key, _)| key.as_slice() >= from && key.as_slice() < to);
+            Ok(rows.next_back().map(|(key, value)| (key.clone(), value.clone())))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlay_reads_as_if_its_batches_were_committed(
+            steps in prop::collection::vec((0_usize..3, 0_u8..12, any::<Option<u8>>()), 0..30), from in 0_u8..14, to in 0_u8..14,
+        ) {
+            let (mut below, mut under, mut mine) = (BTreeMap::new(), Batch::default(), Batch::default());
+            let mut model = BTreeMap::new();
+            for layer in 0..3 {
+                for (_, key, value) in steps.iter().filter(|(which, ..)| *which == layer) {
+                    let batch = if layer == 1 { &mut under } else { &mut mine };
+                    match value {
+                        Some(value) if layer == 0 => { below.insert(vec![*key], vec![*value]); }
+                        None if layer == 0 => { below.remove(&vec![*key]); }
+                        Some(value) => batch.put(Table::Meta, vec![*key], vec![*value]),
+                        None => batch.delete(Table::Meta, vec![*key]),
+                    }
+                    match value {
+                        Some(value) => model.insert(vec![*key], vec![*value]),
+                        None => model.remove(&vec![*key]),
+                    };
+                }
+            }
+            let (overlay, model) = (Overlay { view: Arc::new(Rows(below)), under, mine }, Rows(model));
+            let all = |view: &dyn ReadView| {
+                let mut rows = Vec::new();
+                view.range(Table::Meta, &[from], &[to], &mut |key, value| {
+                    rows.push((key.to_vec(), value.to_vec()));
+                    rows.len() < 5
+                }).expect("rows in memory");
+                rows
+            };
+            prop_assert_eq!(all(&overlay), all(&model));
+            prop_assert_eq!(overlay.last(Table::Meta, &[from], &[to]).expect("rows"), model.last(Table::Meta, &[from], &[to]).expect("rows"));
+            for key in 0..12 {
+                prop_assert_eq!(overlay.get(Table::Meta, &[key]).expect("rows"), model.get(Table::Meta, &[key]).expect("rows"));
+            }
+        }
     }
 }

@@ -1,14 +1,19 @@
 //! One atomic change set.
 
-use super::layout::{self, BLOCK_BYTES, BLOCK_RECORDS, NewSlot, Place, Segment, Slot};
-use super::{ReadView, State, Store, Table, WriteTransaction, pair};
+use super::backend::Overlay;
+use super::group::Writing;
+use super::layout::{self, BLOCK_BYTES, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
+use super::{ReadView, State, Store, Table, pair, terms};
 use crate::error::{Code, Result};
-use crate::record::{Record, is_id};
+use crate::id::PatientNumber;
+use crate::record::Record;
 use crate::schema::ResourceType;
-use crate::search::{EntryValue, extract, is_global};
+use crate::search::{extract, hash64, parse_reference};
 use crate::time::Timestamp;
 use crate::vault::{RowKind, SealKey};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::{Arc, MutexGuard};
 
 /// What a write did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +55,18 @@ impl PutMeta<'_> {
 /// A change set under way. Dropped without [`Change::commit`], nothing of it stays.
 pub struct Change<'s> {
     store: &'s Store,
-    transaction: Box<dyn WriteTransaction>,
+    writing: Option<MutexGuard<'s, Writing>>,
+    rows: Overlay,
     state: State,
-    at: Timestamp,
     actor: String,
     pending: Vec<Pending>,
     pending_bytes: usize,
-    by_id: HashMap<(ResourceType, String), usize>,
+    by_id: HashMap<[u8; 13], usize>,
+    /// Index entries of what is pending: parameter, value, extra.
+    entries: Vec<(u16, u64, u64)>,
+    /// Tokens of the global index, by a hash of what they stand for and the patient.
+    seen: HashSet<(u64, u32)>,
+    tokens: Vec<[u8; 12]>,
     patients: HashMap<u32, PatientState>,
     names: HashMap<String, u32>,
     written: u64,
@@ -66,50 +76,89 @@ struct PatientState {
     key: SealKey,
     wrapped: Vec<u8>,
     next_block: u32,
-    first_segment: u32,
     next_segment: u32,
+    changed: bool,
 }
 
 struct Pending {
     patient: u32,
     kind: ResourceType,
-    id: String,
+    id: Box<str>,
+    key: [u8; 13],
     version: u32,
     deleted: bool,
     before: Option<Place>,
     source: u32,
     entry: u32,
-    bytes: Vec<u8>,
-    values: Vec<(u16, Vec<u8>)>,
-    tokens: Vec<Vec<u8>>,
+    bytes: Box<[u8]>,
+    entries: Range<usize>,
 }
 
-/// Pending bytes at which blocks are written (still inside the same transaction).
+/// The newest version of a record.
+struct Newest {
+    place: Place,
+    block: Arc<Block>,
+}
+
+impl Newest {
+    fn slot(&self) -> &Slot {
+        &self.block.slots[usize::from(self.place.slot)]
+    }
+    /// Its bytes; None where it says that the record is deleted.
+    fn bytes(&self) -> Option<&[u8]> {
+        (!self.slot().deleted).then(|| &self.block.bytes[self.slot().body.clone()])
+    }
+}
+
+/// Pending bytes at which blocks are made; they stay in memory, sealed, until the commit.
 const FLUSH: usize = 8 << 20;
-/// Index segments of a patient at which they are merged.
-const SEGMENTS: u32 = 8;
+/// Index segments a patient may have before small ones are merged.
+const SEGMENTS: usize = 6;
+/// Up to so many tokens are looked up before they are put, so that a small commit does not write pages in vain.
+const FEW_TOKENS: usize = 64;
 
 impl Store {
-    /// Begins a change set; waits for one under way. `actor` and `at` are kept with each version.
+    /// Begins a change set; waits for one under way. `actor` and `at` are kept with each version; should the clock have gone
+    /// back, the time of the last commit is kept instead.
     ///
     /// # Errors
     /// - of the backend.
     pub fn change(&self, at: Timestamp, actor: &str) -> Result<Change<'_>> {
-        let transaction = self.backend.write()?;
-        let state = self.read_state(&*transaction)?;
-        Ok(Change {
+        let mut writing = self.turn();
+        let under = std::mem::take(&mut writing.batch);
+        let opened = self.latest().and_then(|view| {
+            let rows = Overlay { view, under: super::Batch::default(), mine: super::Batch::default() };
+            Ok(rows)
+        });
+        let mut rows = match opened {
+            Ok(rows) => rows,
+            Err(error) => {
+                writing.batch = under;
+                self.pass(writing);
+                return Err(error);
+            }
+        };
+        rows.under = under;
+        let state = State { next_commit: 0, next_patient: 0, at };
+        let mut change = Change {
             store: self,
-            transaction,
+            writing: Some(writing),
+            rows,
             state,
-            at,
             actor: actor.to_owned(),
             pending: Vec::new(),
             pending_bytes: 0,
             by_id: HashMap::new(),
+            entries: Vec::new(),
+            seen: HashSet::new(),
+            tokens: Vec::new(),
             patients: HashMap::new(),
             names: HashMap::new(),
             written: 0,
-        })
+        };
+        change.state = self.read_state(&change.rows)?;
+        change.state.at = at.max(change.state.at);
+        Ok(change)
     }
 }
 
@@ -131,48 +180,35 @@ impl Change<'_> {
     pub fn put(&mut self, record: &Record, meta: &PutMeta<'_>) -> Result<Outcome> {
         let id = record.id().ok_or_else(|| Code::InvalidArgument.error().expected("a record with an id"))?;
         let kind = record.kind();
-        if let Some(&at) = self.by_id.get(&(kind, id.to_owned())) {
-            if !self.pending[at].deleted && self.pending[at].bytes == record.original() {
+        let key = self.store.id_key(kind, id);
+        if let Some(&at) = self.by_id.get(&key) {
+            if !self.pending[at].deleted && *self.pending[at].bytes == *record.original() {
                 return Ok(Outcome::Unchanged(self.pending[at].version));
             }
             self.flush()?;
         }
-        let before = self.current(kind, id)?;
-        if let Some((_, version, Some(bytes))) = &before {
-            if bytes.as_slice() == record.original() {
-                return Ok(Outcome::Unchanged(*version));
-            }
+        let before = self.newest(&key)?;
+        if let Some(newest) = before.as_ref().filter(|newest| newest.bytes() == Some(record.original())) {
+            return Ok(Outcome::Unchanged(newest.slot().version));
         }
-        let resolve = |address: &str| {
-            (meta.resolve)(address).or_else(|| self.store.resolve(&*self.transaction, address).ok().flatten())
-        };
-        let patient_id = patient_of(record, &resolve);
-        let (mut values, mut tokens) = (Vec::new(), BTreeSet::new());
-        extract(record, &resolve, |parameter, value| {
-            if is_global(parameter.code) {
-                global_values(parameter.code, &value, |text| {
-                    tokens.insert(self.store.token_key(parameter.code, text));
-                });
-            }
-            layout::index_keys(&value, |key| values.push((parameter.number, key)));
-        });
-        let patient = match patient_id {
+        let patient = match patient_of(record, &|address| self.resolve(meta, address)) {
             Some(id) => self.patient_number(&id)?,
             None => self.shared()?,
         };
-        let version = before.as_ref().map_or(1, |(_, version, _)| version + 1);
+        let entries = self.index(record, patient, meta);
+        let version = before.as_ref().map_or(1, |newest| newest.slot().version.saturating_add(1));
         self.push(Pending {
             patient,
             kind,
-            id: id.to_owned(),
+            id: id.into(),
+            key,
             version,
             deleted: false,
-            before: before.map(|(place, ..)| place),
+            before: before.map(|newest| newest.place),
             source: meta.source,
             entry: meta.entry,
-            bytes: record.original().to_vec(),
-            values,
-            tokens: tokens.into_iter().collect(),
+            bytes: record.original().into(),
+            entries,
         })?;
         Ok(if version == 1 { Outcome::Created } else { Outcome::Updated(version) })
     }
@@ -182,28 +218,28 @@ impl Change<'_> {
     /// # Errors
     /// - `not-found`: there is no such record, or it is deleted already.
     pub fn delete(&mut self, kind: ResourceType, id: &str) -> Result<u32> {
-        if self.by_id.contains_key(&(kind, id.to_owned())) {
+        let key = self.store.id_key(kind, id);
+        if self.by_id.contains_key(&key) {
             self.flush()?;
         }
-        let (place, version, bytes) = self.current(kind, id)?.ok_or_else(|| Code::NotFound.error())?;
-        if bytes.is_none() {
-            return Err(Code::NotFound.error());
-        }
-        self.load_patient(place.patient)?;
+        let newest = self.newest(&key)?.filter(|newest| newest.bytes().is_some());
+        let newest = newest.ok_or_else(|| Code::NotFound.error())?;
+        self.load_patient(newest.place.patient)?;
+        let version = newest.slot().version.saturating_add(1);
         self.push(Pending {
-            patient: place.patient,
+            patient: newest.place.patient,
             kind,
-            id: id.to_owned(),
-            version: version + 1,
+            id: id.into(),
+            key,
+            version,
             deleted: true,
-            before: Some(place),
+            before: Some(newest.place),
             source: 0,
             entry: 0,
-            bytes: Vec::new(),
-            values: Vec::new(),
-            tokens: Vec::new(),
+            bytes: Box::default(),
+            entries: 0..0,
         })?;
-        Ok(version + 1)
+        Ok(version)
     }
 
     /// The number of the current version, in this change set or before it; None where there is none or it is deleted.
@@ -211,10 +247,11 @@ impl Change<'_> {
     /// # Errors
     /// - of the backend.
     pub fn current_version(&self, kind: ResourceType, id: &str) -> Result<Option<u32>> {
-        if let Some(&at) = self.by_id.get(&(kind, id.to_owned())) {
+        let key = self.store.id_key(kind, id);
+        if let Some(&at) = self.by_id.get(&key) {
             return Ok((!self.pending[at].deleted).then_some(self.pending[at].version));
         }
-        Ok(self.current(kind, id)?.filter(|(_, _, bytes)| bytes.is_some()).map(|(_, version, _)| version))
+        Ok(self.newest(&key)?.filter(|newest| newest.bytes().is_some()).map(|newest| newest.slot().version))
     }
 
     /// Remembers that an address stands for `target` (`Type/id`).
@@ -226,7 +263,8 @@ impl Change<'_> {
         let mut context = self.store.context(0, RowKind::Alias, 0);
         context.labels = &key;
         let sealed = crate::vault::seal(self.store.keys.store_key(), &context, target.as_bytes(), &*self.store.random)?;
-        self.transaction.put(Table::Meta, &mut std::iter::once((key, sealed)))
+        self.rows.mine.put(Table::Meta, key, sealed);
+        Ok(())
     }
 
     /// Sets a row of a table that another room seals for itself.
@@ -234,54 +272,110 @@ impl Change<'_> {
     /// # Errors
     /// - of the backend.
     pub fn table_put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
-        self.transaction.put(table, &mut std::iter::once((key, value)))
+        self.rows.mine.put(table, key, value);
+        Ok(())
     }
     /// Takes a row out of a table that another room seals for itself.
     ///
     /// # Errors
     /// - of the backend.
     pub fn table_remove(&mut self, table: Table, key: Vec<u8>) -> Result<()> {
-        self.transaction.remove(table, &mut std::iter::once(key))
+        self.rows.mine.delete(table, key);
+        Ok(())
     }
-    /// What is in the tables now, this change set included.
+    /// What is in the tables now, rows of this change set included; records that were put show after the commit.
     pub fn view(&self) -> &dyn ReadView {
-        &*self.transaction
+        &self.rows
     }
 
     /// Makes the change set durable.
     ///
     /// # Durability
-    /// When this returns, everything of it is on disk; when it fails, nothing of it is.
+    /// When this returns, everything of it is on disk. When it fails, nothing of it is seen; after a failed write the handle
+    /// is closed (`poisoned`), and what reached the disk, all of it or nothing, is known when the store is opened again.
     ///
     /// # Errors
     /// - of the backend.
     pub fn commit(mut self) -> Result<u64> {
         self.flush()?;
         let number = self.state.next_commit;
-        self.state.next_commit += 1;
-        self.store.write_state(&mut *self.transaction, self.state)?;
-        self.transaction.commit()?;
+        let state = State { next_commit: number + 1, ..self.state };
+        self.store.write_state(&mut self.rows.mine, state)?;
+        self.rows.mine.check()?;
+        let mut writing = self.writing.take().ok_or_else(|| Code::Internal.error())?;
+        writing.batch = std::mem::take(&mut self.rows.under);
+        writing.batch.absorb(std::mem::take(&mut self.rows.mine));
+        self.store.settle(writing)?;
         Ok(number)
     }
 
     fn push(&mut self, pending: Pending) -> Result<()> {
-        self.pending_bytes += pending.bytes.len() + pending.values.len() * 40 + 200;
-        self.by_id.insert((pending.kind, pending.id.clone()), self.pending.len());
+        self.pending_bytes += pending.bytes.len() + pending.entries.len() * 24 + 200;
+        self.by_id.insert(pending.key, self.pending.len());
         self.pending.push(pending);
         self.written += 1;
         if self.pending_bytes > FLUSH { self.flush() } else { Ok(()) }
     }
 
-    /// Place, version and bytes (None: deleted) of the current version among what is written.
-    #[allow(clippy::type_complexity)]
-    fn current(&self, kind: ResourceType, id: &str) -> Result<Option<(Place, u32, Option<Vec<u8>>)>> {
-        let Some(row) = self.transaction.get(Table::Id, &self.store.id_key(kind, id))? else { return Ok(None) };
-        let (place, version) = read_id_row(&row)?;
-        let key = self.patients.get(&place.patient).map(|state| &state.key);
-        let block = self.store.block(&*self.transaction, place, key, false)?;
-        let slot = block.slots.get(usize::from(place.slot)).ok_or_else(|| Code::Corrupt.error())?;
-        let bytes = (!slot.deleted).then(|| block.bytes[slot.body.clone()].to_vec());
-        Ok(Some((place, version, bytes)))
+    fn resolve(&self, meta: &PutMeta<'_>, address: &str) -> Option<String> {
+        (meta.resolve)(address).or_else(|| self.store.resolve(&self.rows, address).ok().flatten())
+    }
+
+    /// Collects what the record is found by.
+    fn index(&mut self, record: &Record, patient: u32, meta: &PutMeta<'_>) -> Range<usize> {
+        let start = self.entries.len();
+        let mut entries = std::mem::take(&mut self.entries);
+        let mut found: Vec<(u64, [u8; 12])> = Vec::new();
+        let Change { store, seen, writing, .. } = &mut *self;
+        let known = &mut writing.as_mut().expect("held until the commit").tokens;
+        let mut term = |label: &'static str, text: &str| {
+            let hash = hash64(&[label.as_bytes(), text.as_bytes()]);
+            if seen.insert((hash, patient)) {
+                let token = *known.entry(hash).or_insert_with(|| store.token_key(label, text));
+                let mut key = [0; 12];
+                key[..8].copy_from_slice(&token);
+                key[8..].copy_from_slice(&patient.to_be_bytes());
+                found.push((hash, key));
+            }
+        };
+        term("type", record.kind().name());
+        let mut references = Vec::new();
+        extract(record, |parameter, value| {
+            terms::terms(parameter.code, &value, &mut term);
+            if matches!(&value, crate::search::Value::Reference(text) if text.contains(':')) {
+                references.push((parameter.number, value));
+            } else {
+                terms::entries(parameter.number, &value, &|_| None, |number, value, extra| entries.push((number, value, extra)));
+            }
+        });
+        if known.len() > 1 << 16 {
+            known.clear();
+        }
+        self.tokens.extend(found.into_iter().map(|(_, key)| key));
+        for (number, value) in references {
+            let resolve = |address: &str| self.resolve(meta, address);
+            terms::entries(number, &value, &resolve, |number, value, extra| entries.push((number, value, extra)));
+        }
+        self.entries = entries;
+        start..self.entries.len()
+    }
+
+    /// The newest version among what is written, pending records aside.
+    fn newest(&self, key: &[u8; 13]) -> Result<Option<Newest>> {
+        let Some(row) = self.rows.get(Table::Id, key)? else { return Ok(None) };
+        let place = read_id_row(&row)?;
+        let number = pair((place.patient, place.block));
+        let fresh = [&self.rows.mine, &self.rows.under].iter().any(|batch| batch.get(Table::Block, &number).is_some());
+        let block = if fresh {
+            let key = self.patients.get(&place.patient).map(|state| &state.key);
+            self.store.block(&self.rows, place, key, false)?
+        } else {
+            self.store.block(&*self.rows.view, place, None, true)?
+        };
+        if usize::from(place.slot) >= block.slots.len() {
+            return Err(Code::Corrupt.error());
+        }
+        Ok(Some(Newest { place, block }))
     }
 
     fn patient_number(&mut self, id: &str) -> Result<u32> {
@@ -289,26 +383,23 @@ impl Change<'_> {
             return Ok(*number);
         }
         let key = self.store.name_key(id);
-        let number = match self.transaction.get(Table::PatientName, &key)? {
+        let number = match self.rows.get(Table::PatientName, &key)? {
             Some(row) => u32::from_be_bytes(row.as_slice().try_into().map_err(|_| Code::Corrupt.error())?),
             None => {
                 let number = self.state.next_patient;
                 self.state.next_patient = number.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
-                self.transaction.put(Table::PatientName, &mut std::iter::once((key, number.to_be_bytes().to_vec())))?;
+                self.rows.mine.put(Table::PatientName, key, number.to_be_bytes().to_vec());
                 number
             }
         };
         self.load_patient(number)?;
-        if self.names.len() > 10_000 {
-            self.names.clear();
-        }
         self.names.insert(id.to_owned(), number);
         Ok(number)
     }
 
     fn shared(&mut self) -> Result<u32> {
-        self.load_patient(0)?;
-        Ok(0)
+        self.load_patient(PatientNumber::SHARED.0)?;
+        Ok(PatientNumber::SHARED.0)
     }
 
     /// Reads or makes the row of a patient.
@@ -316,215 +407,181 @@ impl Change<'_> {
         if self.patients.contains_key(&number) {
             return Ok(());
         }
-        let patient = crate::id::PatientNumber(number);
-        let state = match self.transaction.get(Table::Patient, &number.to_be_bytes())? {
+        let state = match self.rows.get(Table::Patient, &number.to_be_bytes())? {
             Some(row) => {
-                let (counters, wrapped) = row.split_at_checked(12).ok_or_else(|| Code::Corrupt.error())?;
+                let (counters, wrapped) = row.split_at_checked(8).ok_or_else(|| Code::Corrupt.error())?;
                 let counter = |at: usize| u32::from_be_bytes(counters[at..at + 4].try_into().expect("four bytes"));
                 PatientState {
-                    key: self.store.keys.patient_key(patient, wrapped)?,
+                    key: self.store.keys.patient_key(PatientNumber(number), wrapped)?,
                     wrapped: wrapped.to_vec(),
                     next_block: counter(0),
-                    first_segment: counter(4),
-                    next_segment: counter(8),
+                    next_segment: counter(4),
+                    changed: false,
                 }
             }
             None => {
-                let (key, wrapped) = self.store.keys.new_patient_key(patient, &*self.store.random)?;
-                PatientState { key, wrapped, next_block: 0, first_segment: 0, next_segment: 0 }
+                let (key, wrapped) = self.store.keys.new_patient_key(PatientNumber(number), &*self.store.random)?;
+                PatientState { key, wrapped, next_block: 0, next_segment: 0, changed: true }
             }
         };
         self.patients.insert(number, state);
         Ok(())
     }
 
-    /// Writes what is pending into the transaction: blocks, ids, index segments, tokens, in the order of their keys.
+    /// Makes rows of what is pending: blocks, ids, index segments, tokens.
     fn flush(&mut self) -> Result<()> {
         self.by_id.clear();
         self.pending_bytes = 0;
-        let pending = std::mem::take(&mut self.pending);
-        if pending.is_empty() {
-            return Ok(());
-        }
-        let mut groups: BTreeMap<(u32, ResourceType), Vec<Pending>> = BTreeMap::new();
-        for one in pending {
-            groups.entry((one.patient, one.kind)).or_default().push(one);
-        }
-        let (mut blocks, mut ids, mut tokens) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut pending = std::mem::take(&mut self.pending);
+        let entries = std::mem::take(&mut self.entries);
+        pending.sort_by_key(|one| (one.patient, one.kind)); // stable: versions of one record stay in order
         let mut segments: BTreeMap<u32, Segment> = BTreeMap::new();
-        for ((patient, _), group) in groups {
-            let mut rest = group.as_slice();
+        for group in pending.chunk_by(|a, b| (a.patient, a.kind) == (b.patient, b.kind)) {
+            let mut rest = group;
             while !rest.is_empty() {
                 let mut bytes = 0;
-                let count = rest
-                    .iter()
-                    .take(BLOCK_RECORDS)
-                    .take_while(|one| {
-                        let first = bytes == 0;
-                        bytes += one.bytes.len() + 1;
-                        first || bytes <= BLOCK_BYTES
-                    })
-                    .count();
-                let (now, after) = rest.split_at(count);
+                let fits = |one: &&Pending| {
+                    let first = bytes == 0;
+                    bytes += one.bytes.len() + 1;
+                    first || bytes <= BLOCK_BYTES
+                };
+                let (now, after) = rest.split_at(rest.iter().take(BLOCK_RECORDS).take_while(fits).count());
                 rest = after;
-                let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
-                let number = state.next_block;
-                state.next_block = number.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
-                let slots: Vec<NewSlot<'_>> = now.iter().map(new_slot).collect();
-                let plain = layout::write_block(self.state.next_commit, self.at, &self.actor, &slots);
-                let context = self.store.context(patient, RowKind::Block, number);
-                let packed =
-                    self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
-                blocks.push((pair((patient, number)), packed));
-                for (at, one) in now.iter().enumerate() {
-                    let place = Place { patient, block: number, slot: at as u16 };
-                    ids.push((self.store.id_key(one.kind, &one.id), id_row(place, one.version)));
-                    index(&mut segments, place, one);
-                    for token in &one.tokens {
-                        tokens.insert([token.as_slice(), &patient.to_be_bytes()].concat());
-                    }
-                }
+                self.write_block(now, &entries, &mut segments)?;
             }
         }
-        ids.sort_unstable();
-        self.transaction.put(Table::Block, &mut blocks.into_iter())?;
-        self.transaction.put(Table::Id, &mut ids.into_iter())?;
-        self.transaction.put(Table::Token, &mut tokens.into_iter().map(|key| (key, Vec::new())))?;
+        let tokens = std::mem::take(&mut self.tokens);
+        let few = tokens.len() <= FEW_TOKENS;
+        for key in tokens {
+            if !few || self.rows.get(Table::Token, &key)?.is_none() {
+                self.rows.mine.put(Table::Token, key.to_vec(), Vec::new());
+            }
+        }
         self.write_segments(segments)
     }
 
+    fn write_block(&mut self, group: &[Pending], entries: &[(u16, u64, u64)], segments: &mut BTreeMap<u32, Segment>) -> Result<()> {
+        let patient = group[0].patient;
+        let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
+        let block = state.next_block;
+        state.next_block = block.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
+        state.changed = true;
+        let slots: Vec<NewSlot<'_>> = group.iter().map(new_slot).collect();
+        let plain = layout::write_block(self.state.next_commit, self.state.at, &self.actor, &slots);
+        let context = self.store.context(patient, RowKind::Block, block);
+        let packed = self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
+        self.rows.mine.put(Table::Block, pair((patient, block)).to_vec(), packed);
+        for (at, one) in group.iter().enumerate() {
+            let place = Place { patient, block, slot: at as u16 };
+            self.rows.mine.put(Table::Id, one.key.to_vec(), id_row(place));
+            if let Some(before) = one.before {
+                segments.entry(before.patient).or_default().dead.push((before.block, before.slot));
+            }
+            if one.deleted {
+                continue;
+            }
+            let segment = segments.entry(patient).or_default();
+            let record = segment.records.len() as u32;
+            segment.records.push((block, place.slot, one.kind.number()));
+            segment.entries.extend(
+                entries[one.entries.clone()].iter().map(|&(parameter, value, extra)| Entry { parameter, value, extra, record }),
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes one segment for each patient; where there are many, it takes the small ones before it in. Each is merged only
+    /// when what came after it has grown as large, so a value is written anew a logarithmic number of times.
     fn write_segments(&mut self, segments: BTreeMap<u32, Segment>) -> Result<()> {
-        let (mut rows, mut gone, mut patients) = (Vec::new(), Vec::new(), Vec::new());
         for (patient, mut segment) in segments {
             self.load_patient(patient)?;
             let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
-            if state.next_segment - state.first_segment >= SEGMENTS {
-                let mut merged = Segment::default();
-                for number in state.first_segment..state.next_segment {
-                    let key = pair((patient, number));
-                    let packed = self.transaction.get(Table::Index, &key)?.ok_or_else(|| Code::Corrupt.error())?;
-                    let context = self.store.context(patient, RowKind::Index, number);
-                    let plain = self.store.with_packer(|packer| packer.unpack(&state.key, &context, &packed))?;
-                    merge(&mut merged, layout::read_segment(&plain)?);
-                    gone.push(key);
+            if state.next_segment as usize >= SEGMENTS {
+                let present = self.store.segment_numbers(&self.rows, patient)?;
+                let mut size = segment.weight() / 8;
+                let mut first = present.len();
+                while present.len() >= SEGMENTS && first > 0 && present[first - 1].1 <= 2 * size {
+                    first -= 1;
+                    size += present[first].1;
                 }
-                merge(&mut merged, segment);
-                segment = without_dead(merged);
-                state.first_segment = state.next_segment;
+                if first < present.len() {
+                    let mut merged = Segment::default();
+                    for (number, _) in &present[first..] {
+                        merged.absorb(&*self.store.segment(&self.rows, (patient, *number), Some(&state.key), false)?);
+                        self.rows.mine.delete(Table::Index, pair((patient, *number)).to_vec());
+                    }
+                    merged.absorb(&segment);
+                    segment = merged.bury();
+                    if first == 0 {
+                        segment.dead.clear(); // nothing is left that it could be about
+                    }
+                }
             }
             let number = state.next_segment;
-            state.next_segment += 1;
+            state.next_segment = number.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
+            state.changed = true;
             let context = self.store.context(patient, RowKind::Index, number);
-            let plain = layout::write_segment(&segment);
-            let packed =
-                self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
-            rows.push((pair((patient, number)), packed));
+            let plain = segment.write();
+            let packed = self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
+            self.rows.mine.put(Table::Index, pair((patient, number)).to_vec(), packed);
         }
-        for (number, state) in &self.patients {
-            let counters = [state.next_block, state.first_segment, state.next_segment];
+        for (number, state) in self.patients.iter_mut().filter(|(_, state)| state.changed) {
+            let counters = [state.next_block, state.next_segment];
             let row = counters.iter().flat_map(|n| n.to_be_bytes()).chain(state.wrapped.iter().copied()).collect();
-            patients.push((number.to_be_bytes().to_vec(), row));
-        }
-        patients.sort_unstable();
-        self.transaction.put(Table::Index, &mut rows.into_iter())?;
-        self.transaction.remove(Table::Index, &mut gone.into_iter())?;
-        self.transaction.put(Table::Patient, &mut patients.into_iter())?;
-        if self.patients.len() > 4096 {
-            self.patients.clear();
-            self.names.clear();
+            self.rows.mine.put(Table::Patient, number.to_be_bytes().to_vec(), row);
+            state.changed = false;
         }
         Ok(())
     }
 }
 
+impl Drop for Change<'_> {
+    /// Gives the turn back; change sets before this one keep what they wrote.
+    fn drop(&mut self) {
+        if let Some(mut writing) = self.writing.take() {
+            writing.batch = std::mem::take(&mut self.rows.under);
+            self.store.pass(writing);
+        }
+    }
+}
+
+impl std::fmt::Debug for Change<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Change({} written)", self.written)
+    }
+}
+
 fn new_slot(one: &Pending) -> NewSlot<'_> {
     let Pending { kind, version, deleted, before, source, entry, .. } = *one;
-    NewSlot {
-        slot: Slot { kind, id: one.id.clone(), version, deleted, before, source, entry, body: 0..0 },
-        body: &one.bytes,
-    }
+    let slot = Slot { kind, id: 0..0, version, deleted, before, source, entry, body: 0..0 };
+    NewSlot { slot, id: &one.id, body: &one.bytes }
 }
 
-fn index(segments: &mut BTreeMap<u32, Segment>, place: Place, one: &Pending) {
-    if let Some(before) = one.before {
-        segments.entry(before.patient).or_default().dead.push((before.block, before.slot));
-    }
-    let segment = segments.entry(place.patient).or_default();
-    if one.deleted {
-        return;
-    }
-    let number = segment.records.len() as u32;
-    segment.records.push((place.block, place.slot, one.kind.number()));
-    for (parameter, value) in &one.values {
-        let list = segment.values.entry((*parameter, value.clone())).or_default();
-        if list.last() != Some(&number) {
-            list.push(number);
-        }
-    }
-}
-
-fn merge(into: &mut Segment, from: Segment) {
-    let shift = into.records.len() as u32;
-    into.records.extend(from.records);
-    into.dead.extend(from.dead);
-    for (key, records) in from.values {
-        into.values.entry(key).or_default().extend(records.into_iter().map(|record| record + shift));
-    }
-}
-
-/// Takes out what is superseded, in all segments of the patient.
-fn without_dead(segment: Segment) -> Segment {
-    let dead: BTreeSet<(u32, u16)> = segment.dead.into_iter().collect();
-    let mut kept = Segment::default();
-    let mut renumbered = Vec::with_capacity(segment.records.len());
-    for (block, slot, kind) in segment.records {
-        let alive = !dead.contains(&(block, slot));
-        renumbered.push(alive.then_some(kept.records.len() as u32));
-        if alive {
-            kept.records.push((block, slot, kind));
-        }
-    }
-    for (key, records) in segment.values {
-        let records: Vec<u32> = records.into_iter().filter_map(|record| renumbered[record as usize]).collect();
-        if !records.is_empty() {
-            kept.values.insert(key, records);
-        }
-    }
-    kept
-}
-
-fn id_row(place: Place, version: u32) -> Vec<u8> {
-    let mut row = [place.patient.to_be_bytes(), place.block.to_be_bytes(), version.to_be_bytes()].concat();
+fn id_row(place: Place) -> Vec<u8> {
+    let mut row = Vec::with_capacity(10);
+    row.extend(pair((place.patient, place.block)));
     row.extend(place.slot.to_be_bytes());
     row
 }
 
-pub(super) fn read_id_row(row: &[u8]) -> Result<(Place, u32)> {
-    let number = |at: usize| -> Result<u32> {
-        let bytes = row.get(at..at + 4).ok_or_else(|| Code::Corrupt.error())?;
-        Ok(u32::from_be_bytes(bytes.try_into().expect("four bytes")))
-    };
-    let slot = row.get(12..14).ok_or_else(|| Code::Corrupt.error())?;
-    let slot = u16::from_be_bytes(slot.try_into().expect("two bytes"));
-    Ok((Place { patient: number(0)?, block: number(4)?, slot }, number(8)?))
+pub(super) fn read_id_row(row: &[u8]) -> Result<Place> {
+    let row: &[u8; 10] = row.try_into().map_err(|_| Code::Corrupt.error())?;
+    let number = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().expect("four bytes"));
+    Ok(Place { patient: number(0), block: number(4), slot: u16::from_be_bytes([row[8], row[9]]) })
 }
 
 /// Which patient a record belongs to: its logical id; None for records of no single patient.
 fn patient_of(record: &Record, resolve: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    if record.kind().name() == "Patient" {
+    if record.kind() == ResourceType::PATIENT {
         return record.id().map(str::to_owned);
     }
     let mut patient = None;
     for path in record.kind().patient_paths() {
         record.select(path, |node| {
             let Some(text) = node.text("reference").filter(|_| patient.is_none()) else { return };
-            let resolved = if text.starts_with("urn:") { resolve(&text) } else { None };
-            let text = resolved.as_deref().unwrap_or(&text);
-            let text = text.split("/_history/").next().unwrap_or_default();
-            if let Some((before, id)) = text.rsplit_once('/') {
-                if before.rsplit('/').next() == Some("Patient") && is_id(id.as_bytes()) {
-                    patient = Some(id.to_owned());
-                }
+            let resolved = if text.contains(':') { resolve(&text) } else { None };
+            if let Some((ResourceType::PATIENT, id)) = parse_reference(resolved.as_deref().unwrap_or(&text)) {
+                patient = Some(id.to_owned());
             }
         });
         if patient.is_some() {
@@ -532,33 +589,4 @@ fn patient_of(record: &Record, resolve: &dyn Fn(&str) -> Option<String>) -> Opti
         }
     }
     patient
-}
-
-/// The forms in which a value stands in the global index.
-pub(super) fn global_values(code: &str, value: &EntryValue, mut put: impl FnMut(&str)) {
-    match value {
-        EntryValue::Token(system, text) => {
-            put(text);
-            if !system.is_empty() {
-                put(&format!("{system}|{text}"));
-            }
-        }
-        EntryValue::Text(text) => {
-            put(&format!("={text}"));
-            put(&prefix(text));
-        }
-        EntryValue::Date(start, end) if code == "birthdate" => {
-            put(&format!("d{start}-{end}"));
-            let year = crate::time::civil_from_days(start.div_euclid(86_400_000_000)).0;
-            put(&format!("y{year}"));
-        }
-        EntryValue::Reference(text) => put(text),
-        EntryValue::Date(..) => {}
-    }
-}
-
-/// The first three letters, which a search of three letters or more can look up.
-pub(super) fn prefix(text: &str) -> String {
-    let letters: String = text.chars().take(3).collect();
-    format!("~{letters}")
 }

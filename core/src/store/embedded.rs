@@ -1,234 +1,395 @@
-//! The embedded engine: redb, one file.
+//! redb behind [`Backend`]: one file, one writing process, pure Rust.
 //!
-//! Every call into the engine is caught: a panic of the engine (on a damaged file) becomes `corrupt` and poisons the handle.
+//! Every call into the engine is guarded: should it panic (it may, on a file that was changed from outside), the caller gets
+//! `corrupt` and the handle is closed for good.
 
-use super::backend::{Backend, ReadView, Table, Visit, WriteTransaction};
+use super::backend::{Backend, Batch, ReadView, Row, Table, Visit};
 use crate::error::{Code, Error, Result};
-use redb::{Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TypeName, Value};
+use std::cmp::Ordering;
+use std::fs::OpenOptions;
+use std::io::Read;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock, RwLock};
 
-type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+/// Runs a block with `K` and `V` of the widths that [`Table::widths`] gives.
+macro_rules! typed {
+    ($table:expr, |$k:ident, $v:ident| $body:block) => {{
+        macro_rules! of {
+            ($key:ty, $value:ty) => {{
+                type $k = $key;
+                type $v = $value;
+                $body
+            }};
+        }
+        match $table {
+            Table::Patient => of!(Fixed<4>, Bytes),
+            Table::PatientName => of!(Fixed<16>, Fixed<4>),
+            Table::Block | Table::Index => of!(Fixed<8>, Bytes),
+            Table::Id => of!(Fixed<13>, Fixed<10>),
+            Table::Token => of!(Fixed<12>, Fixed<0>),
+            Table::Meta | Table::Audit | Table::Ledger | Table::Quarantine => of!(Bytes, Bytes),
+        }
+    }};
+}
 
-/// redb under [`Backend`].
+/// A store in one file.
 pub struct Embedded {
-    database: Database,
+    engine: RwLock<Engine>,
     poisoned: Arc<AtomicBool>,
+}
+
+enum Engine {
+    Writing(Database),
+    Reading(ReadOnlyDatabase),
+}
+
+impl Embedded {
+    /// Makes a new file, readable by its owner only.
+    ///
+    /// # Errors
+    /// - `store-exists`: there is a file of that name. `io`, `store-io`, `locked`.
+    pub fn create(path: &Path, cache_bytes: usize) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Code::StoreExists.error(),
+            _ => error.into(),
+        })?;
+        let opened = guarded(|| {
+            let file = redb::backends::FileBackend::new(file).map_err(opening)?;
+            builder(cache_bytes).create_with_backend(file).map_err(opening)
+        })?;
+        let made = Embedded::over(Engine::Writing(opened));
+        sync_folder(path)?;
+        Ok(made)
+    }
+
+    /// Opens a file for reading and writing.
+    ///
+    /// # Errors
+    /// - `locked`: another handle or process has it open. `not-a-store`, `corrupt`, `io` (with the kind), `store-io`.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self> {
+        check_magic(path)?;
+        let opened = guarded(|| builder(cache_bytes).open(path).map_err(opening))?;
+        Ok(Embedded::over(Engine::Writing(opened)))
+    }
+
+    /// Opens a file for reading; any number of processes may, as long as none writes.
+    ///
+    /// # Errors
+    /// - as [`Embedded::open`].
+    pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Self> {
+        check_magic(path)?;
+        let opened = guarded(|| builder(cache_bytes).open_read_only(path).map_err(opening))?;
+        Ok(Embedded::over(Engine::Reading(opened)))
+    }
+
+    /// Over storage of the caller's own: memory, or a double that fails on purpose.
+    ///
+    /// # Errors
+    /// - as [`Embedded::open`].
+    pub fn on_storage(storage: impl redb::StorageBackend, cache_bytes: usize) -> Result<Self> {
+        let opened = guarded(|| builder(cache_bytes).create_with_backend(storage).map_err(opening))?;
+        Ok(Embedded::over(Engine::Writing(opened)))
+    }
+
+    fn over(engine: Engine) -> Self {
+        Embedded { engine: RwLock::new(engine), poisoned: Arc::default() }
+    }
+
+    /// Runs `call` unless an earlier failure closed the handle; a panic of the engine closes it.
+    fn watched<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
+        watched(&self.poisoned, call)
+    }
+}
+
+impl Backend for Embedded {
+    fn read(&self) -> Result<Arc<dyn ReadView>> {
+        let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
+        let transaction = self.watched(|| {
+            match &*engine {
+                Engine::Writing(database) => database.begin_read(),
+                Engine::Reading(database) => database.begin_read(),
+            }
+            .map_err(|error| failed(error.into()))
+        })?;
+        Ok(Arc::new(Reader { transaction, tables: Default::default(), poisoned: self.poisoned.clone() }))
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<()> {
+        batch.check()?;
+        let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
+        let Engine::Writing(database) = &*engine else {
+            return Err(Code::ReadOnly.error());
+        };
+        let written = self.watched(|| write(database, batch).map_err(failed));
+        if written.is_err() {
+            // What a failed write or sync left behind is unknown, so nothing more is built on it: reopening finds out.
+            self.poisoned.store(true, SeqCst);
+        }
+        written
+    }
+
+    fn compact(&self) -> Result<bool> {
+        let mut engine = self.engine.write().map_err(|_| Code::Poisoned.error())?;
+        let Engine::Writing(database) = &mut *engine else {
+            return Err(Code::ReadOnly.error());
+        };
+        self.watched(|| match database.compact() {
+            Ok(done) => Ok(done),
+            Err(redb::CompactionError::TransactionInProgress) => Ok(false),
+            Err(error) => Err(failed(error.into())),
+        })
+    }
+}
+
+fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(redb::Durability::Immediate)?;
+    for table in Table::ALL {
+        if batch.rows(table).next().is_some() {
+            typed!(table, |K, V| {
+                let mut open = transaction.open_table(TableDefinition::<K, V>::new(name(table)))?;
+                for (key, value) in batch.rows(table) {
+                    match value {
+                        Some(value) => drop(open.insert(key, value)?),
+                        None => drop(open.remove(key)?),
+                    }
+                }
+            });
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// A read transaction; tables are opened at first use.
+struct Reader {
+    transaction: redb::ReadTransaction,
+    tables: [OnceLock<Option<Box<dyn Rows>>>; Table::ALL.len()],
+    poisoned: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn with<T>(&self, table: Table, missing: T, call: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        watched(&self.poisoned, || {
+            let slot = &self.tables[table as usize];
+            if slot.get().is_none() {
+                let opened: Option<Box<dyn Rows>> = typed!(table, |K, V| {
+                    match self.transaction.open_table(TableDefinition::<K, V>::new(name(table))) {
+                        Ok(open) => Some(Box::new(open)),
+                        Err(redb::TableError::TableDoesNotExist(_)) => None,
+                        Err(error) => return Err(failed(error.into())),
+                    }
+                });
+                let _ = slot.set(opened); // another thread may have been first, with the same
+            }
+            match slot.get() {
+                Some(Some(rows)) => call(&**rows),
+                _ => Ok(missing),
+            }
+        })
+    }
+}
+
+impl ReadView for Reader {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.with(table, None, |rows| rows.get(key))
+    }
+    fn range(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        self.with(table, (), |rows| rows.scan(from, to, visit))
+    }
+    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Row>> {
+        self.with(table, None, |rows| rows.last(from, to))
+    }
+}
+
+/// A table with its widths forgotten.
+trait Rows: Send + Sync {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()>;
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Row>>;
+}
+
+impl<K, V> Rows for ReadOnlyTable<K, V>
+where
+    K: for<'a> Key<SelfType<'a> = &'a [u8]> + Send + Sync,
+    V: for<'a> Value<SelfType<'a> = &'a [u8]> + Send + Sync,
+{
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if K::fixed_width().is_some_and(|width| width != key.len()) {
+            return Err(Code::Internal.error());
+        }
+        let found = ReadableTable::get(self, key).map_err(|error| failed(error.into()))?;
+        Ok(found.map(|value| value.value().to_vec()))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        let Some((from, to)) = bounds::<K>(from, to) else { return Ok(()) };
+        for row in self.range::<&[u8]>((slice(&from), slice(&to))).map_err(|error| failed(error.into()))? {
+            let (key, value) = row.map_err(|error| failed(error.into()))?;
+            if !visit(key.value(), value.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Row>> {
+        let Some((from, to)) = bounds::<K>(from, to) else { return Ok(None) };
+        let mut rows = self.range::<&[u8]>((slice(&from), slice(&to))).map_err(|error| failed(error.into()))?;
+        let row = rows.next_back().transpose().map_err(|error| failed(error.into()))?;
+        Ok(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+    }
+}
+
+/// The bounds of a range in keys of full width; None where nothing can lie between them.
+fn bounds<K: Value>(from: &[u8], to: &[u8]) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+    let (Some(width), true) = (K::fixed_width(), from < to) else {
+        return (from < to).then(|| (Bound::Included(from.to_vec()), Bound::Excluded(to.to_vec())));
+    };
+    // A key of full width is at or after a prefix just where it is at or after the prefix filled up with zeros; it is before
+    // a longer key just where it is at or before that key cut to the width.
+    let fitted = |key: &[u8]| {
+        let mut key = key.to_vec();
+        key.resize(width, 0);
+        key
+    };
+    let (first, end) = (fitted(from), fitted(to));
+    let (open, closed) = (from.len() > width, to.len() > width);
+    if first > end || first == end && (open || !closed) {
+        return None;
+    }
+    let first = if open { Bound::Excluded(first) } else { Bound::Included(first) };
+    Some((first, if closed { Bound::Included(end) } else { Bound::Excluded(end) }))
+}
+
+fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    bound.as_ref().map(Vec::as_slice)
+}
+
+/// Byte strings, compared as bytes.
+#[derive(Debug)]
+struct Bytes;
+/// Byte strings of one length.
+#[derive(Debug)]
+struct Fixed<const N: usize>;
+
+macro_rules! bytes_value {
+    ([$($generic:tt)*] $name:ty, $width:expr, $text:expr) => {
+        impl<$($generic)*> Value for $name {
+            type SelfType<'a> = &'a [u8];
+            type AsBytes<'a> = &'a [u8];
+            fn fixed_width() -> Option<usize> {
+                $width
+            }
+            fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+            where
+                Self: 'a,
+            {
+                data
+            }
+            fn as_bytes<'a, 'b: 'a>(value: &'a Self::SelfType<'b>) -> &'a [u8]
+            where
+                Self: 'b,
+            {
+                value
+            }
+            fn type_name() -> TypeName {
+                TypeName::new(&$text)
+            }
+        }
+        impl<$($generic)*> Key for $name {
+            fn compare(a: &[u8], b: &[u8]) -> Ordering {
+                a.cmp(b)
+            }
+        }
+    };
+}
+bytes_value!([] Bytes, None, "ehrcore::Bytes");
+bytes_value!([const N: usize] Fixed<N>, Some(N), format!("ehrcore::Fixed<{N}>"));
+
+const NAMES: [&str; Table::ALL.len()] =
+    ["meta", "patient", "patient-name", "block", "id", "index", "token", "audit", "ledger", "quarantine"];
+
+fn name(table: Table) -> &'static str {
+    NAMES[table as usize]
+}
+
+fn builder(cache_bytes: usize) -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+/// The first bytes of a redb file: says early and clearly that another file is none.
+fn check_magic(path: &Path) -> Result<()> {
+    const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+    let mut file = std::fs::File::open(path)?;
+    let mut start = [0; MAGIC.len()];
+    match file.read_exact(&mut start) {
+        Ok(()) if start == *MAGIC => Ok(()),
+        Ok(()) => Err(Code::NotAStore.error()),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Code::NotAStore.error()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the name of a new file durable.
+fn sync_folder(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(Code::Corrupt.error()))
+}
+
+fn watched<T>(poisoned: &AtomicBool, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    if poisoned.load(SeqCst) {
+        return Err(Code::Poisoned.error());
+    }
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        poisoned.store(true, SeqCst);
+        Err(Code::Corrupt.error())
+    })
+}
+
+fn opening(error: redb::DatabaseError) -> Error {
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => Code::Locked.error(),
+        redb::DatabaseError::UpgradeRequired(_) => Code::VersionUnsupported.error(),
+        redb::DatabaseError::Storage(error) => failed(error.into()),
+        _ => Code::Corrupt.error(),
+    }
+}
+
+/// Our word for the engine's error. Its own text is dropped: it may quote what it read.
+fn failed(error: redb::Error) -> Error {
+    match error {
+        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Code::Corrupt.error(),
+        redb::Error::Io(error) => Code::StoreIo.error().with_io(error.kind()),
+        redb::Error::PreviousIo | redb::Error::LockPoisoned(_) | redb::Error::DatabaseClosed => Code::Poisoned.error(),
+        redb::Error::Backend(_) => Code::StoreIo.error(),
+        redb::Error::ValueTooLarge(_) => Code::LimitSize.error(),
+        _ => Code::Corrupt.error(),
+    }
 }
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Embedded")
-    }
-}
-
-const fn definition(table: Table) -> Definition {
-    TableDefinition::new(match table {
-        Table::Meta => "meta",
-        Table::Patient => "patient",
-        Table::PatientName => "patient-name",
-        Table::Block => "block",
-        Table::Id => "id",
-        Table::Index => "index",
-        Table::Token => "token",
-        Table::Audit => "audit",
-        Table::Ledger => "ledger",
-        Table::Quarantine => "quarantine",
-    })
-}
-
-const TABLES: [Table; 10] = [
-    Table::Meta,
-    Table::Patient,
-    Table::PatientName,
-    Table::Block,
-    Table::Id,
-    Table::Index,
-    Table::Token,
-    Table::Audit,
-    Table::Ledger,
-    Table::Quarantine,
-];
-
-/// Runs a call into the engine.
-fn guarded<T>(poisoned: &AtomicBool, work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T> {
-    if poisoned.load(Ordering::Relaxed) {
-        return Err(Code::Poisoned.error());
-    }
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(translate(&error)),
-        Err(_) => {
-            poisoned.store(true, Ordering::Relaxed);
-            Err(Code::Corrupt.error())
-        }
-    }
-}
-
-fn translate(error: &redb::Error) -> Error {
-    match error {
-        redb::Error::Corrupted(_) => Code::Corrupt.error(),
-        redb::Error::DatabaseAlreadyOpen => Code::Locked.error(),
-        redb::Error::UpgradeRequired(_) => Code::VersionUnsupported.error(),
-        redb::Error::PreviousIo => Code::Poisoned.error(),
-        _ => Code::StoreIo.error(),
-    }
-}
-
-fn opened(result: std::thread::Result<Result<Database, DatabaseError>>) -> Result<Database> {
-    match result {
-        Err(_) => Err(Code::Corrupt.error()),
-        Ok(Err(DatabaseError::Storage(redb::StorageError::Io(error)))) => match error.kind() {
-            std::io::ErrorKind::InvalidData => Err(Code::NotAStore.error()),
-            _ => Err(error.into()),
-        },
-        Ok(result) => result.map_err(|error| translate(&error.into())),
-    }
-}
-
-impl Embedded {
-    /// Makes a new file. `cache` is in bytes.
-    ///
-    /// # Errors
-    /// - `store-exists`, `io`, `locked`.
-    pub fn create(path: &Path, cache: usize) -> Result<Self> {
-        let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(path);
-        let file = file.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Code::StoreExists.error(),
-            _ => error.into(),
-        })?;
-        let database = opened(catch_unwind(|| {
-            let backend = redb::backends::FileBackend::new(file)?;
-            Database::builder().set_cache_size(cache).create_with_backend(backend)
-        }))?;
-        let made = Embedded { database, poisoned: Arc::default() };
-        guarded(&made.poisoned, || {
-            let transaction = made.database.begin_write()?;
-            for table in TABLES {
-                transaction.open_table(definition(table))?;
-            }
-            Ok(transaction.commit()?)
-        })?;
-        Ok(made)
-    }
-
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// - `io` (with the kind), `locked`, `not-a-store`, `corrupt`.
-    pub fn open(path: &Path, cache: usize) -> Result<Self> {
-        let database = opened(catch_unwind(|| Database::builder().set_cache_size(cache).open(path)))?;
-        Ok(Embedded { database, poisoned: Arc::default() })
-    }
-}
-
-impl Backend for Embedded {
-    fn read(&self) -> Result<Box<dyn ReadView>> {
-        let transaction = guarded(&self.poisoned, || Ok(self.database.begin_read()?))?;
-        Ok(Box::new(View { transaction, poisoned: self.poisoned.clone() }))
-    }
-    fn write(&self) -> Result<Box<dyn WriteTransaction>> {
-        let transaction = guarded(&self.poisoned, || {
-            let mut transaction = self.database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
-            Ok(transaction)
-        })?;
-        Ok(Box::new(Writing { transaction, poisoned: self.poisoned.clone() }))
-    }
-    fn compact(&mut self) -> Result<bool> {
-        let Embedded { database, poisoned } = self;
-        guarded(poisoned, || Ok(database.compact()?))
-    }
-}
-
-struct View {
-    transaction: ReadTransaction,
-    poisoned: Arc<AtomicBool>,
-}
-
-struct Writing {
-    transaction: redb::WriteTransaction,
-    poisoned: Arc<AtomicBool>,
-}
-
-fn get(table: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
-    Ok(table.get(key)?.map(|value| value.value().to_vec()))
-}
-
-fn range(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    from: &[u8],
-    to: &[u8],
-    visit: &mut Visit<'_>,
-) -> Result<(), redb::Error> {
-    for row in table.range::<&[u8]>((Bound::Included(from), Bound::Excluded(to)))? {
-        let (key, value) = row?;
-        if !visit(key.value(), value.value()) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-type Pair = (Vec<u8>, Vec<u8>);
-
-fn last(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    from: &[u8],
-    to: &[u8],
-) -> Result<Option<Pair>, redb::Error> {
-    let row = table.range::<&[u8]>((Bound::Included(from), Bound::Excluded(to)))?.next_back().transpose()?;
-    Ok(row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
-}
-
-impl ReadView for View {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        guarded(&self.poisoned, || get(&self.transaction.open_table(definition(table))?, key))
-    }
-    fn range(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()> {
-        guarded(&self.poisoned, || range(&self.transaction.open_table(definition(table))?, from, to, visit))
-    }
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Pair>> {
-        guarded(&self.poisoned, || last(&self.transaction.open_table(definition(table))?, from, to))
-    }
-}
-
-impl ReadView for Writing {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        guarded(&self.poisoned, || get(&self.transaction.open_table(definition(table))?, key))
-    }
-    fn range(&self, table: Table, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> Result<()> {
-        guarded(&self.poisoned, || range(&self.transaction.open_table(definition(table))?, from, to, visit))
-    }
-    fn last(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Option<Pair>> {
-        guarded(&self.poisoned, || last(&self.transaction.open_table(definition(table))?, from, to))
-    }
-}
-
-impl WriteTransaction for Writing {
-    fn put(&mut self, table: Table, rows: &mut dyn Iterator<Item = Pair>) -> Result<()> {
-        guarded(&self.poisoned, || {
-            let mut table = self.transaction.open_table(definition(table))?;
-            for (key, value) in rows {
-                table.insert(key.as_slice(), value.as_slice())?;
-            }
-            Ok(())
-        })
-    }
-    fn remove(&mut self, table: Table, keys: &mut dyn Iterator<Item = Vec<u8>>) -> Result<()> {
-        guarded(&self.poisoned, || {
-            let mut table = self.transaction.open_table(definition(table))?;
-            for key in keys {
-                table.remove(key.as_slice())?;
-            }
-            Ok(())
-        })
-    }
-    fn commit(self: Box<Self>) -> Result<()> {
-        let Writing { transaction, poisoned } = *self;
-        guarded(&poisoned, || Ok(transaction.commit()?))
     }
 }

@@ -2,13 +2,12 @@
 
 use crate::error::{Code, Result};
 use crate::schema::ResourceType;
-use crate::search::EntryValue;
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Most records and most bytes of records in one block.
-pub(super) const BLOCK_RECORDS: usize = 32;
-pub(super) const BLOCK_BYTES: usize = 48 * 1024;
+pub(super) const BLOCK_RECORDS: usize = 64;
+pub(super) const BLOCK_BYTES: usize = 64 * 1024;
 
 /// Where a version is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,13 +21,13 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub(super) kind: ResourceType,
-    pub(super) id: String,
+    pub(super) id: Range<usize>,
     pub(super) version: u32,
     pub(super) deleted: bool,
     pub(super) before: Option<Place>,
     pub(super) source: u32,
     pub(super) entry: u32,
-    pub(super) body: std::ops::Range<usize>,
+    pub(super) body: Range<usize>,
 }
 
 /// The slots of a block and when they were written.
@@ -96,6 +95,11 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(|| Code::Corrupt.error())?;
+        self.rest = rest;
+        Ok(*taken)
+    }
     pub(crate) fn text(&mut self) -> Result<String> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Code::Corrupt.error())
     }
@@ -104,6 +108,7 @@ impl<'a> Reader<'a> {
 /// What goes into a block.
 pub(super) struct NewSlot<'a> {
     pub(super) slot: Slot,
+    pub(super) id: &'a str,
     pub(super) body: &'a [u8],
 }
 
@@ -113,9 +118,9 @@ pub(super) fn write_block(commit: u64, at: Timestamp, actor: &str, slots: &[NewS
     out.signed(at.0);
     out.bytes(actor.as_bytes());
     out.number(slots.len() as u64);
-    for NewSlot { slot, body } in slots {
+    for NewSlot { slot, id, body } in slots {
         out.number(slot.kind.number().into());
-        out.bytes(slot.id.as_bytes());
+        out.bytes(id.as_bytes());
         out.number(slot.version.into());
         out.number(u64::from(slot.deleted) | u64::from(slot.before.is_some()) << 1);
         if let Some(before) = slot.before {
@@ -141,7 +146,12 @@ pub(super) fn read_block(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Block> {
     let mut lengths = Vec::with_capacity(count.min(1024));
     for _ in 0..count {
         let kind = ResourceType::from_number(reader.small()?).ok_or_else(|| Code::Corrupt.error())?;
-        let (id, version, flags) = (reader.text()?, reader.small()?, reader.number()?);
+        let id = reader.bytes()?;
+        if !crate::record::is_id(id) {
+            return Err(Code::Corrupt.error());
+        }
+        let id_end = bytes.len() - reader.rest.len();
+        let (id, version, flags) = (id_end - id.len()..id_end, reader.small()?, reader.number()?);
         let before = if flags & 2 != 0 {
             Some(Place { patient: reader.small()?, block: reader.small()?, slot: reader.small()? })
         } else {
@@ -165,102 +175,173 @@ pub(super) fn read_block(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Block> {
 pub(super) struct Segment {
     /// Block, slot and type of each record, by its number in this segment.
     pub(super) records: Vec<(u32, u16, u8)>,
-    /// Places whose version is no longer the current one.
+    /// Places whose version is no longer the newest.
     pub(super) dead: Vec<(u32, u16)>,
-    /// Which records have a value under a parameter.
-    pub(super) values: BTreeMap<(u16, Vec<u8>), Vec<u32>>,
+    /// Which records have which values, sorted.
+    pub(super) entries: Vec<Entry>,
 }
 
-/// A value as the index keeps it: tokens and references as 8 bytes of hash, text and dates so that they can be compared.
-pub(super) fn index_keys(value: &EntryValue, mut put: impl FnMut(Vec<u8>)) {
-    match value {
-        EntryValue::Token(system, code) => {
-            put(hashed(&[b"c", code.as_bytes()]));
-            if !system.is_empty() {
-                put(hashed(&[b"sc", system.as_bytes(), b"|", code.as_bytes()]));
-                put(hashed(&[b"s", system.as_bytes()]));
-            }
-        }
-        EntryValue::Reference(text) => {
-            put(hashed(&[b"r", text.as_bytes()]));
-            if let Some((_, id)) = text.rsplit_once('/') {
-                put(hashed(&[b"r", id.as_bytes()]));
-            }
-        }
-        EntryValue::Text(text) => put(text.as_bytes()[..text.len().min(60)].to_vec()),
-        EntryValue::Date(start, end) => {
-            let mut out = Writer::default();
-            out.signed(*start);
-            out.signed(*end);
-            put(out.0);
-        }
-    }
+/// One record has one value. A hash and a first part of a text have no `extra`; of a date, it is the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    /// The parameter's number, and [`Entry::DATE`].
+    pub(super) parameter: u16,
+    pub(super) value: u64,
+    pub(super) extra: u64,
+    pub(super) record: u32,
 }
 
-/// 8 bytes that stand for a value inside a sealed index; no key, since the index is sealed.
-pub(super) fn hashed(parts: &[&[u8]]) -> Vec<u8> {
-    // FNV-1a, finished with a mix; collisions are caught because matches are checked on the record.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in parts.iter().copied().flatten() {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash ^= hash >> 29;
-    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[..6].to_vec()
+impl Entry {
+    /// Set in the parameter of values that are stretches of time: they are stored by their differences.
+    pub(super) const DATE: u16 = 0x8000;
 }
 
-pub(super) fn write_segment(segment: &Segment) -> Vec<u8> {
-    let mut out = Writer::default();
-    out.number(segment.records.len() as u64);
-    for (block, slot, kind) in &segment.records {
-        out.number((*block).into());
-        out.number((*slot).into());
-        out.0.push(*kind);
-    }
-    out.number(segment.dead.len() as u64);
-    for (block, slot) in &segment.dead {
-        out.number((*block).into());
-        out.number((*slot).into());
-    }
-    out.number(segment.values.len() as u64);
-    let mut before = 0;
-    for ((parameter, value), records) in &segment.values {
-        out.number(u64::from(parameter - before));
-        before = *parameter;
-        out.bytes(value);
-        out.number(records.len() as u64);
+/// A signed number as an unsigned one that sorts alike.
+pub(super) const fn ordered(value: i64) -> u64 {
+    value as u64 ^ 1 << 63
+}
+pub(super) const fn unordered(value: u64) -> i64 {
+    (value ^ 1 << 63) as i64
+}
+/// A number as an integer that sorts alike.
+pub(super) fn ordered_number(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+pub(super) fn unordered_number(value: u64) -> f64 {
+    f64::from_bits(if value >> 63 == 1 { value & !(1 << 63) } else { !value })
+}
+
+impl Segment {
+    /// The bytes; sorts the entries.
+    pub(super) fn write(&mut self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.number(self.records.len() as u64);
         let mut last = 0;
-        for record in records {
-            out.number(u64::from(record - last));
-            last = *record;
+        for (block, slot, kind) in &self.records {
+            out.signed(i64::from(*block) - last);
+            last = i64::from(*block);
+            out.number((*slot).into());
+            out.0.push(*kind);
         }
-    }
-    out.0
-}
-
-pub(super) fn read_segment(bytes: &[u8]) -> Result<Segment> {
-    let mut reader = Reader { rest: bytes };
-    let mut segment = Segment::default();
-    for _ in 0..reader.number()? {
-        segment.records.push((reader.small()?, reader.small()?, reader.small()?));
-    }
-    for _ in 0..reader.number()? {
-        segment.dead.push((reader.small()?, reader.small()?));
-    }
-    let mut parameter = 0_u16;
-    for _ in 0..reader.number()? {
-        parameter = parameter.checked_add(reader.small()?).ok_or_else(|| Code::Corrupt.error())?;
-        let value = reader.bytes()?.to_vec();
-        let (mut records, mut record) = (Vec::new(), 0_u32);
-        for _ in 0..reader.number()? {
-            record = record.checked_add(reader.small()?).ok_or_else(|| Code::Corrupt.error())?;
-            if record as usize >= segment.records.len() {
-                return Err(Code::Corrupt.error());
+        out.number(self.dead.len() as u64);
+        for (block, slot) in &self.dead {
+            out.number((*block).into());
+            out.number((*slot).into());
+        }
+        self.entries.sort_unstable();
+        self.entries.dedup();
+        let (mut parameter, mut value) = (0, 0);
+        for group in self.entries.chunk_by(|a, b| (a.parameter, a.value, a.extra) == (b.parameter, b.value, b.extra)) {
+            let first = group[0];
+            out.number(group.len() as u64);
+            out.number((first.parameter ^ parameter).into());
+            if first.parameter != parameter {
+                value = 0;
             }
-            records.push(record);
+            parameter = first.parameter;
+            if first.parameter & Entry::DATE != 0 {
+                out.number(first.value.wrapping_sub(value));
+                out.number(first.extra.wrapping_sub(first.value));
+                value = first.value;
+            } else {
+                out.0.extend_from_slice(&first.value.to_be_bytes());
+            }
+            let mut last = 0;
+            for entry in group {
+                out.number((entry.record - last).into());
+                last = entry.record;
+            }
         }
-        segment.values.insert((parameter, value), records);
+        out.number(0);
+        out.0
     }
-    Ok(segment)
+
+    pub(super) fn read(bytes: &[u8]) -> Result<Segment> {
+        let mut reader = Reader { rest: bytes };
+        let mut segment = Segment::default();
+        let count: usize = reader.small()?;
+        segment.records.reserve(count.min(bytes.len()));
+        let mut block = 0_i64;
+        for _ in 0..count {
+            block = block.checked_add(reader.signed()?).ok_or_else(|| Code::Corrupt.error())?;
+            let block = u32::try_from(block).map_err(|_| Code::Corrupt.error())?;
+            let slot = reader.small()?;
+            segment.records.push((block, slot, reader.array::<1>()?[0]));
+        }
+        for _ in 0..reader.number()? {
+            segment.dead.push((reader.small()?, reader.small()?));
+        }
+        segment.entries.reserve(bytes.len().min(count * 12));
+        let (mut parameter, mut value) = (0_u16, 0_u64);
+        loop {
+            let group = reader.number()?;
+            if group == 0 {
+                return Ok(segment);
+            }
+            let changed: u16 = reader.small()?;
+            if changed != 0 {
+                value = 0;
+            }
+            parameter ^= changed;
+            let extra = if parameter & Entry::DATE != 0 {
+                value = value.wrapping_add(reader.number()?);
+                value.wrapping_add(reader.number()?)
+            } else {
+                value = u64::from_be_bytes(reader.array()?);
+                0
+            };
+            let mut record = 0_u32;
+            for _ in 0..group {
+                record = record.checked_add(reader.small()?).ok_or_else(|| Code::Corrupt.error())?;
+                if record as usize >= count {
+                    return Err(Code::Corrupt.error());
+                }
+                segment.entries.push(Entry { parameter, value, extra, record });
+            }
+        }
+    }
+
+    /// Adds a later segment.
+    pub(super) fn absorb(&mut self, later: &Segment) {
+        let shift = self.records.len() as u32;
+        self.records.extend(&later.records);
+        self.dead.extend(&later.dead);
+        self.entries.extend(later.entries.iter().map(|entry| Entry { record: entry.record + shift, ..*entry }));
+    }
+
+    /// Takes out what is dead; what lies in segments that are not part of this one stays listed as dead.
+    pub(super) fn bury(self) -> Segment {
+        let mut dead: std::collections::HashSet<(u32, u16)> = self.dead.into_iter().collect();
+        let mut kept = Segment::default();
+        let mut renumbered = Vec::with_capacity(self.records.len());
+        for record in self.records {
+            let alive = !dead.remove(&(record.0, record.1));
+            renumbered.push(if alive { kept.records.len() as u32 } else { u32::MAX });
+            if alive {
+                kept.records.push(record);
+            }
+        }
+        kept.entries = self.entries;
+        kept.entries.retain_mut(|entry| {
+            entry.record = renumbered[entry.record as usize];
+            entry.record != u32::MAX
+        });
+        kept.dead = dead.into_iter().collect();
+        kept.dead.sort_unstable();
+        kept
+    }
+
+    /// The entries of a parameter with values from `from` to `to`, both included.
+    pub(super) fn between(&self, parameter: u16, from: u64, to: u64) -> &[Entry] {
+        let start = self.entries.partition_point(|entry| (entry.parameter, entry.value) < (parameter, from));
+        let length = self.entries[start..].partition_point(|entry| (entry.parameter, entry.value) <= (parameter, to));
+        &self.entries[start..start + length]
+    }
+    /// Bytes it takes in memory, roughly.
+    pub(super) fn weight(&self) -> usize {
+        self.entries.len() * size_of::<Entry>() + self.records.len() * 8 + self.dead.len() * 8 + 100
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +353,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_readers_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = read_block(zeroize::Zeroizing::new(bytes.clone()));
-            let _ = read_segment(&bytes);
+            let _ = Segment::read(&bytes);
         }
 
         #[test]
@@ -283,6 +364,29 @@ mod tests {
             let mut reader = Reader { rest: &out.0 };
             prop_assert_eq!(reader.number().expect("a number"), value);
             prop_assert_eq!(reader.signed().expect("a number"), signed);
+        }
+
+        #[test]
+        fn a_segment_reads_as_it_was_written(
+            records in prop::collection::vec(any::<(u32, u16, u8)>(), 1..20), dead in prop::collection::vec(any::<(u32, u16)>(), 0..5),
+            entries in prop::collection::vec((0_u16..5, any::<bool>(), any::<u64>(), any::<u64>(), any::<prop::sample::Index>()), 0..60),
+        ) {
+            let entries = entries.iter().map(|(parameter, date, value, extra, record)| Entry {
+                parameter: parameter | if *date { Entry::DATE } else { 0 },
+                value: value % 3 * 0x0123_4567_89ab_cdef, extra: if *date { *extra } else { 0 }, record: record.index(records.len()) as u32,
+            }).collect();
+            let mut segment = Segment { records, dead, entries };
+            let read = Segment::read(&segment.write()).expect("what was written");
+            prop_assert_eq!(read.records, segment.records);
+            prop_assert_eq!(read.dead, segment.dead);
+            prop_assert_eq!(read.entries, segment.entries);
+        }
+
+        #[test]
+        fn numbers_sort_as_their_keys(a in -1e12_f64..1e12, b in -1e12_f64..1e12, c in any::<i64>(), d in any::<i64>()) {
+            prop_assert_eq!(a.total_cmp(&b), ordered_number(a).cmp(&ordered_number(b)));
+            prop_assert_eq!(c.cmp(&d), ordered(c).cmp(&ordered(d)));
+            prop_assert_eq!((unordered_number(ordered_number(a)), unordered(ordered(c))), (a, c));
         }
     }
 }

@@ -2,29 +2,38 @@
 //!
 //! Records are kept in sealed blocks of one patient and one type, with a sealed index per patient and a small index of keyed
 //! tokens over all patients. A change set is one durable commit. Versions are never changed. The store keeps; who may and
-//! who did is for others.
+//! who did is for others. Search, history and charts are read through a [`Snapshot`]; [`Change`] writes.
 
 mod backend;
 mod change;
+#[cfg(feature = "embedded")]
 mod embedded;
+mod find;
+mod group;
 mod layout;
 mod snapshot;
+mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{Backend, ReadView, Table, Visit, WriteTransaction};
+pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub use change::{Change, Outcome, PutMeta};
+#[cfg(feature = "embedded")]
 pub use embedded::Embedded;
+pub use find::{Cursor, Page};
 pub(crate) use layout::{Reader, Writer};
-pub use snapshot::{Cursor, Page, Snapshot, Stored};
+pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};
 use crate::id::{PatientNumber, Random};
 use crate::keys::{KeyRing, KeySource};
 use crate::schema::ResourceType;
+use crate::time::Timestamp;
 use crate::vault::{Context, Packer, RowKind, SealKey};
-use layout::{Block, Place};
+use group::Writing;
+use layout::{Block, Place, Segment};
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An open store. Many threads may read; one change is made at a time.
@@ -32,7 +41,13 @@ pub struct Store {
     backend: Box<dyn Backend>,
     keys: KeyRing,
     random: Arc<dyn Random>,
+    /// What is committed now; None after a commit until someone asks.
+    latest: Mutex<Option<Arc<dyn ReadView>>>,
+    writing: Mutex<Writing>,
+    /// How many threads wait for `writing`.
+    waiting: AtomicUsize,
     blocks: Mutex<Recent<(u32, u32), Arc<Block>>>,
+    segments: Mutex<Recent<(u32, u32), Arc<Segment>>>,
     patient_keys: Mutex<Recent<u32, SealKey>>,
     packers: Mutex<Vec<Packer>>,
 }
@@ -45,8 +60,9 @@ impl std::fmt::Debug for Store {
 
 const HEADER: &[u8] = b"header";
 const STATE: &[u8] = b"state";
-/// Most bytes of opened blocks and most patient keys kept in memory.
+/// Most bytes of opened blocks and index segments, and most patient keys, kept in memory.
 const BLOCK_CACHE: usize = 4 << 20;
+const SEGMENT_CACHE: usize = 4 << 20;
 const KEY_CACHE: usize = 4096;
 
 /// Counters of the store.
@@ -54,6 +70,8 @@ const KEY_CACHE: usize = 4096;
 pub(crate) struct State {
     next_commit: u64,
     next_patient: u32,
+    /// When the last commit was made: the next one is not earlier, whatever the clock says.
+    at: Timestamp,
 }
 
 impl Store {
@@ -64,10 +82,10 @@ impl Store {
     pub fn create(backend: Box<dyn Backend>, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Store> {
         let (keys, header) = KeyRing::create(source, &*random)?;
         let store = Store::new(backend, keys, random);
-        let mut transaction = store.backend.write()?;
-        transaction.put(Table::Meta, &mut std::iter::once((HEADER.to_vec(), header)))?;
-        store.write_state(&mut *transaction, State { next_commit: 1, next_patient: 1 })?;
-        transaction.commit()?;
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, HEADER.to_vec(), header);
+        store.write_state(&mut batch, State { next_commit: 1, next_patient: 1, at: Timestamp(i64::MIN) })?;
+        store.backend.commit(&batch)?;
         Ok(store)
     }
 
@@ -86,6 +104,10 @@ impl Store {
             backend,
             keys,
             random,
+            latest: Mutex::default(),
+            writing: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            segments: Mutex::new(Recent::new(SEGMENT_CACHE)),
             blocks: Mutex::new(Recent::new(BLOCK_CACHE)),
             patient_keys: Mutex::new(Recent::new(KEY_CACHE)),
             packers: Mutex::default(),
@@ -105,29 +127,43 @@ impl Store {
     /// # Errors
     /// - of the backend.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
-        Ok(Snapshot { store: self, view: self.backend.read()? })
+        Ok(Snapshot { store: self, view: self.latest()? })
     }
     /// Gives free space back to the file system.
     ///
     /// # Errors
     /// - of the backend.
     pub fn compact(&mut self) -> Result<bool> {
+        *lock(&self.latest) = None; // an open view would stand in the way
         self.backend.compact()
     }
 
-    fn write_state(&self, transaction: &mut dyn WriteTransaction, state: State) -> Result<()> {
+    /// The view of what is committed now, shared until the next commit.
+    fn latest(&self) -> Result<Arc<dyn ReadView>> {
+        let mut latest = lock(&self.latest);
+        if let Some(view) = &*latest {
+            return Ok(view.clone());
+        }
+        let view = self.backend.read()?;
+        *latest = Some(view.clone());
+        Ok(view)
+    }
+
+    fn write_state(&self, batch: &mut Batch, state: State) -> Result<()> {
         let mut out = Writer::default();
         out.number(state.next_commit);
         out.number(state.next_patient.into());
+        out.signed(state.at.0);
         let sealed = crate::vault::seal(self.keys.store_key(), &self.meta_context(), &out.0, &*self.random)?;
-        transaction.put(Table::Meta, &mut std::iter::once((STATE.to_vec(), sealed)))
+        batch.put(Table::Meta, STATE.to_vec(), sealed);
+        Ok(())
     }
 
     fn read_state(&self, view: &(impl ReadView + ?Sized)) -> Result<State> {
         let sealed = view.get(Table::Meta, STATE)?.ok_or_else(|| Code::Corrupt.error())?;
         let plain = crate::vault::open(self.keys.store_key(), &self.meta_context(), &sealed)?;
         let mut reader = Reader { rest: &plain };
-        Ok(State { next_commit: reader.number()?, next_patient: reader.small()? })
+        Ok(State { next_commit: reader.number()?, next_patient: reader.small()?, at: Timestamp(reader.signed()?) })
     }
 
     fn meta_context(&self) -> Context<'static> {
@@ -151,9 +187,10 @@ impl Store {
     }
 
     /// The key of a record in the id table: a token of the id, and the type.
-    fn id_key(&self, kind: ResourceType, id: &str) -> Vec<u8> {
-        let mut key = self.keys.token("id", &[id.as_bytes()])[..12].to_vec();
-        key.push(kind.number());
+    fn id_key(&self, kind: ResourceType, id: &str) -> [u8; 13] {
+        let mut key = [0; 13];
+        key[..12].copy_from_slice(&self.keys.token("id", &[id.as_bytes()])[..12]);
+        key[12] = kind.number();
         key
     }
 
@@ -168,8 +205,8 @@ impl Store {
     }
 
     /// The key of a value in the global index, without the patient.
-    fn token_key(&self, code: &str, value: &str) -> Vec<u8> {
-        self.keys.token("value", &[code.as_bytes(), value.as_bytes()])[..8].to_vec()
+    fn token_key(&self, label: &str, value: &str) -> [u8; 8] {
+        *self.keys.token("value", &[label.as_bytes(), value.as_bytes()]).first_chunk().expect("a token has 16 bytes")
     }
 
     /// What `urn:uuid:...` or another full address stands for in this store, as `Type/id`.
@@ -182,11 +219,10 @@ impl Store {
             return Ok(std::str::from_utf8(&plain).ok().map(str::to_owned));
         }
         let Some(id) = address.strip_prefix("urn:uuid:") else { return Ok(None) };
-        let token = self.keys.token("id", &[id.as_bytes()])[..12].to_vec();
+        let token = self.keys.token("id", &[id.as_bytes()]);
+        let (from, to) = (&token[..12], [&token[..12], &[u8::MAX]].concat());
         let (mut found, mut many) = (None, false);
-        let mut to = token.clone();
-        to.push(u8::MAX);
-        view.range(Table::Id, &token, &to, &mut |key, _| {
+        view.range(Table::Id, from, &to, &mut |key, _| {
             many |= found.is_some();
             found = key.last().copied();
             !many
@@ -227,6 +263,44 @@ impl Store {
         Ok(block)
     }
 
+    /// The numbers of a patient's index segments, ascending, with their sizes.
+    fn segment_numbers(&self, view: &(impl ReadView + ?Sized), patient: u32) -> Result<Vec<(u32, usize)>> {
+        let mut found = Vec::new();
+        let end = [pair((patient, u32::MAX)).as_slice(), &[0]].concat();
+        view.range(Table::Index, &pair((patient, 0)), &end, &mut |key, value| {
+            if let Some(Ok(number)) = key.get(4..).map(<[u8; 4]>::try_from) {
+                found.push((u32::from_be_bytes(number), value.len()));
+            }
+            true
+        })?;
+        Ok(found)
+    }
+
+    /// Opens an index segment. `keep` as in [`Store::block`].
+    fn segment(&self, view: &(impl ReadView + ?Sized), number: (u32, u32), key: Option<&SealKey>, keep: bool) -> Result<Arc<Segment>> {
+        if keep {
+            if let Some(segment) = lock(&self.segments).get(&number) {
+                return Ok(segment);
+            }
+        }
+        let packed = view.get(Table::Index, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
+        let context = self.context(number.0, RowKind::Index, number.1);
+        let patient_key;
+        let key = match key {
+            Some(key) => key,
+            None => {
+                patient_key = self.patient_key(view, number.0, keep)?;
+                &patient_key
+            }
+        };
+        let plain = self.with_packer(|packer| packer.unpack(key, &context, &packed))?;
+        let segment = Arc::new(Segment::read(&plain)?);
+        if keep {
+            lock(&self.segments).put(number, segment.clone(), segment.weight());
+        }
+        Ok(segment)
+    }
+
     fn patient_key(&self, view: &(impl ReadView + ?Sized), patient: u32, keep: bool) -> Result<SealKey> {
         if keep {
             if let Some(key) = lock(&self.patient_keys).get(&patient) {
@@ -234,7 +308,7 @@ impl Store {
             }
         }
         let row = view.get(Table::Patient, &patient.to_be_bytes())?.ok_or_else(|| Code::Erased.error())?;
-        let wrapped = row.get(12..).ok_or_else(|| Code::Corrupt.error())?;
+        let wrapped = row.get(8..).ok_or_else(|| Code::Corrupt.error())?;
         let key = self.keys.patient_key(PatientNumber(patient), wrapped)?;
         if keep {
             lock(&self.patient_keys).put(patient, key.clone(), 1);
@@ -243,8 +317,8 @@ impl Store {
     }
 }
 
-fn pair((patient, number): (u32, u32)) -> Vec<u8> {
-    [patient.to_be_bytes(), number.to_be_bytes()].concat()
+fn pair((patient, number): (u32, u32)) -> [u8; 8] {
+    (u64::from(patient) << 32 | u64::from(number)).to_be_bytes()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -173,15 +173,22 @@ fn a_deleted_record_is_gone_from_searches_and_stays_in_history() {
 #[test]
 fn a_sealed_value_moved_to_another_row_does_not_open() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = create(&folder.path().join("a.ehr"));
+    let path = folder.path().join("a.ehr");
+    let store = create(&path);
+    let reopened = |store: Store| {
+        drop(store); // and with it what it keeps in memory
+        open(&path).expect("it opens")
+    };
     put(&store, 1, &[patient("p", "Doe", "1970"), patient("q", "Roe", "1980")]);
-    let mut transaction = store.backend.write().expect("a transaction");
+    let view = store.backend.read().expect("a view");
     let (a, b) = (pair((1, 0)), pair((2, 0)));
-    let (first, second) =
-        (transaction.get(Table::Block, &a).expect("io"), transaction.get(Table::Block, &b).expect("io"));
-    let swapped = [(a, second.expect("there")), (b, first.expect("there"))];
-    transaction.put(Table::Block, &mut swapped.into_iter()).expect("io");
-    transaction.commit().expect("io");
+    let (first, second) = (view.get(Table::Block, &a).expect("io"), view.get(Table::Block, &b).expect("io"));
+    let mut batch = Batch::default();
+    batch.put(Table::Block, a.to_vec(), second.expect("there"));
+    batch.put(Table::Block, b.to_vec(), first.expect("there"));
+    store.backend.commit(&batch).expect("io");
+    drop(view);
+    let store = reopened(store);
     let snapshot = store.snapshot().expect("a view");
     for id in ["p", "q"] {
         assert_eq!(snapshot.current(kind("Patient"), id).map(|_| ()).unwrap_err().code(), Code::WrongKey);
