@@ -65,7 +65,8 @@ fn main() {
         return;
     };
     let rounds: usize = std::env::var("EHRCORE_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut paths: Vec<_> = std::fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let charts: Vec<Chart> = paths.iter().filter_map(|path| read(path)).collect();
     let count: usize = charts.iter().map(|chart| chart.records.len()).sum::<usize>();
@@ -106,7 +107,11 @@ fn main() {
             store.compact().expect("compact");
             drop(store);
             let after = std::fs::metadata(&path).expect("the file").len();
-            println!("on disk            {:8.0} bytes/resource, {:.0} compacted", before as f64 / count as f64, after as f64 / count as f64);
+            println!(
+                "on disk            {:8.0} bytes/resource, {:.0} compacted",
+                before as f64 / count as f64,
+                after as f64 / count as f64
+            );
         }
     }
     println!("bulk put+commit    {:8.2} us/resource", median(per_resource));
@@ -115,11 +120,8 @@ fn main() {
     let store = open(&path);
     println!("open               {:8.3} ms", start.elapsed().as_secs_f64() * 1e3);
 
-    let ids: Vec<(ResourceType, String)> = charts[0]
-        .records
-        .iter()
-        .filter_map(|record| Some((record.kind(), record.id()?.to_owned())))
-        .collect();
+    let ids: Vec<(ResourceType, String)> =
+        charts[0].records.iter().filter_map(|record| Some((record.kind(), record.id()?.to_owned()))).collect();
     let snapshot = store.snapshot().expect("a view");
     let times = (0..20_000)
         .map(|n| {
@@ -149,7 +151,8 @@ fn main() {
             if warm {
                 let start = Instant::now();
                 black_box(snapshot.chart(patient).expect("readable"));
-                *times.last_mut().expect("pushed") = start.elapsed().as_secs_f64() * 1e6 / chart.len().max(1) as f64 * 300.0;
+                *times.last_mut().expect("pushed") =
+                    start.elapsed().as_secs_f64() * 1e6 / chart.len().max(1) as f64 * 300.0;
             }
         }
         println!("chart of 300, {} {:8.1} us", if warm { "warm" } else { "cold" }, median(times));
@@ -187,7 +190,12 @@ fn main() {
         })
         .collect();
     println!("one durable commit {:8.0} us", median(times));
-    let file = std::fs::File::options().create(true).truncate(true).write(true).open(path.with_extension("sync")).expect("a file");
+    let file = std::fs::File::options()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(path.with_extension("sync"))
+        .expect("a file");
     let times = (0..200)
         .map(|_| {
             use std::io::Write;

@@ -4,7 +4,9 @@ use super::text::parse_reference;
 use crate::decimal::Decimal;
 use crate::json::instant_of;
 use crate::record::{Node, NodeKind, Record, Row};
-use crate::schema::{ElementId, PathProgram, Primitive, ResourceType, SearchKind, SearchParameter, TypeKind, Where, search_parameters};
+use crate::schema::{
+    ElementId, PathProgram, Primitive, ResourceType, SearchKind, SearchParameter, TypeKind, Where, search_parameters,
+};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -226,7 +228,12 @@ fn graft(level: &mut Vec<Branch>, path: &'static PathProgram, at: usize, paramet
             }
     };
     let found = level.iter().position(same).unwrap_or_else(|| {
-        level.push(Branch { name: step.name, as_type: step.as_type, where_: step.where_.as_ref(), ..Branch::default() });
+        level.push(Branch {
+            name: step.name,
+            as_type: step.as_type,
+            where_: step.where_.as_ref(),
+            ..Branch::default()
+        });
         level.len() - 1
     });
     if at + 1 == path.steps.len() {
@@ -250,7 +257,9 @@ mod tests {
                 Value::Text(text) | Value::Reference(text) | Value::Uri(text) => format!("{} {text}", parameter.code),
                 Value::Date(start, end) => format!("{} {} {}", parameter.code, start.0, end.0),
                 Value::Number(number) => format!("{} {}", parameter.code, number.as_str()),
-                Value::Quantity(quantity) => format!("{} {} {}", parameter.code, quantity.value.as_str(), quantity.code),
+                Value::Quantity(quantity) => {
+                    format!("{} {} {}", parameter.code, quantity.value.as_str(), quantity.code)
+                }
             });
         });
         found
@@ -266,8 +275,18 @@ mod tests {
         .expect("a patient");
         let found = shown(&record);
         for wanted in [
-            "active |true", "identifier s|7", "family Marker", "given Ann", "given B", "name Marker", "name Ann", "phone |12",
-            "email |a@b", "telecom |12", "birthdate 86400000000 172800000000", "general-practitioner Practitioner/x",
+            "active |true",
+            "identifier s|7",
+            "family Marker",
+            "given Ann",
+            "given B",
+            "name Marker",
+            "name Ann",
+            "phone |12",
+            "email |a@b",
+            "telecom |12",
+            "birthdate 86400000000 172800000000",
+            "general-practitioner Practitioner/x",
         ] {
             assert!(found.iter().any(|entry| entry == wanted), "{wanted} in {found:?}");
         }

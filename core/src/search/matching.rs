@@ -43,14 +43,17 @@ impl Wanted {
     fn fits(&self, value: &Value<'_>, modifier: Modifier, resolve: &Resolver<'_>) -> bool {
         match (self, value) {
             (Wanted::Token(system, code), Value::Token(has_system, has_code)) => {
-                system.as_ref().is_none_or(|system| system == has_system) && code.as_ref().is_none_or(|code| code == has_code)
+                system.as_ref().is_none_or(|system| system == has_system)
+                    && code.as_ref().is_none_or(|code| code == has_code)
             }
             (Wanted::Text(text, normal), Value::Text(has)) => match modifier {
                 Modifier::Exact => text == has,
                 Modifier::Contains => normalise(has).contains(normal.as_str()),
                 _ => normalise(has).starts_with(normal.as_str()),
             },
-            (Wanted::Date(prefix, start, end), Value::Date(from, to)) => dates(*prefix, (start.0, end.0), (from.0, to.0)),
+            (Wanted::Date(prefix, start, end), Value::Date(from, to)) => {
+                dates(*prefix, (start.0, end.0), (from.0, to.0))
+            }
             (Wanted::Reference(kind, id), Value::Reference(text)) => refers(*kind, id, text, resolve),
             (Wanted::Uri(uri), Value::Uri(has)) => uri == has,
             (Wanted::Number(prefix, value, half), Value::Number(has)) => numbers(*prefix, *value, *half, has.to_f64()),
@@ -174,17 +177,51 @@ mod tests {
     #[test]
     fn tokens_strings_and_dates_match_as_r4_says() {
         for query in [
-            "identifier=7", "identifier=s|7", "identifier=s|", "gender=male,female", "family=ake", "name=ANN", "name:exact=Ann Marie",
-            "name:contains=kess", "birthdate=1970", "birthdate=1970-05", "birthdate=ge1970-05-10", "birthdate=le1970-05-10",
-            "birthdate=lt1971", "birthdate=ne1971", "birthdate=sa1969", "birthdate=eb1971", "gender:not=male", "phone:missing=true",
-            "gender:missing=false", "_id=p", "_id=x,p", "_lastUpdated=1970", "birthdate=ap1970-06", "", "name=ann&birthdate=1970",
+            "identifier=7",
+            "identifier=s|7",
+            "identifier=s|",
+            "gender=male,female",
+            "family=ake",
+            "name=ANN",
+            "name:exact=Ann Marie",
+            "name:contains=kess",
+            "birthdate=1970",
+            "birthdate=1970-05",
+            "birthdate=ge1970-05-10",
+            "birthdate=le1970-05-10",
+            "birthdate=lt1971",
+            "birthdate=ne1971",
+            "birthdate=sa1969",
+            "birthdate=eb1971",
+            "gender:not=male",
+            "phone:missing=true",
+            "gender:missing=false",
+            "_id=p",
+            "_id=x,p",
+            "_lastUpdated=1970",
+            "birthdate=ap1970-06",
+            "",
+            "name=ann&birthdate=1970",
         ] {
             assert!(finds(query, PATIENT), "{query}");
         }
         for query in [
-            "identifier=|7", "identifier=t|7", "identifier=t|", "gender=FEMALE", "family=kess", "name:exact=ann marie", "birthdate=1970-05-01",
-            "birthdate=gt1970", "birthdate=lt1970-05", "birthdate=sa1970", "gender:not=female", "phone:missing=false", "_id=q",
-            "_lastUpdated=1971", "name=ann&birthdate=1971", "birthdate=ap1975",
+            "identifier=|7",
+            "identifier=t|7",
+            "identifier=t|",
+            "gender=FEMALE",
+            "family=kess",
+            "name:exact=ann marie",
+            "birthdate=1970-05-01",
+            "birthdate=gt1970",
+            "birthdate=lt1970-05",
+            "birthdate=sa1970",
+            "gender:not=female",
+            "phone:missing=false",
+            "_id=q",
+            "_lastUpdated=1971",
+            "name=ann&birthdate=1971",
+            "birthdate=ap1975",
         ] {
             assert!(!finds(query, PATIENT), "{query}");
         }
@@ -193,15 +230,34 @@ mod tests {
     #[test]
     fn references_and_quantities_match_as_r4_says() {
         for query in [
-            "patient=9", "patient=Patient/9", "subject=Patient/9", "subject:Patient=9", "subject=urn:uuid:9", "encounter=Encounter/e",
-            "value-quantity=5.4", "value-quantity=5|u|mg", "value-quantity=gt5||mg", "value-quantity=le5.4", "code=l|1", "combo-code=1",
-            "date=2020-03-01T10:00Z", "status=final",
+            "patient=9",
+            "patient=Patient/9",
+            "subject=Patient/9",
+            "subject:Patient=9",
+            "subject=urn:uuid:9",
+            "encounter=Encounter/e",
+            "value-quantity=5.4",
+            "value-quantity=5|u|mg",
+            "value-quantity=gt5||mg",
+            "value-quantity=le5.4",
+            "code=l|1",
+            "combo-code=1",
+            "date=2020-03-01T10:00Z",
+            "status=final",
         ] {
             assert!(finds(query, OBSERVATION), "{query}");
         }
         for query in [
-            "patient=8", "subject:Group=9", "encounter=Patient/e", "value-quantity=5.40", "value-quantity=5.45", "value-quantity=6",
-            "value-quantity=5.4||kg", "value-quantity=lt5.4", "code=m|1", "date=2020-03-02",
+            "patient=8",
+            "subject:Group=9",
+            "encounter=Patient/e",
+            "value-quantity=5.40",
+            "value-quantity=5.45",
+            "value-quantity=6",
+            "value-quantity=5.4||kg",
+            "value-quantity=lt5.4",
+            "code=m|1",
+            "date=2020-03-02",
         ] {
             let expected = query == "value-quantity=5.40"; // 5.4 lies within 5.395 to 5.405
             assert_eq!(finds(query, OBSERVATION), expected, "{query}");

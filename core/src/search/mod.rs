@@ -15,7 +15,7 @@ mod text;
 
 pub use extract::{Quantity, Value, extract};
 pub use matching::Resolver;
-pub use query::{Condition, Modifier, Prefix, Query, Sort, SortBy, Target, Wanted};
 pub(crate) use matching::{SortKey, dates, numbers};
+pub use query::{Condition, Modifier, Prefix, Query, Sort, SortBy, Target, Wanted};
 pub(crate) use text::{hash64, prefix_key};
 pub use text::{normalise, parse_reference};

@@ -134,7 +134,9 @@ impl Query {
                         query.sort.push(Sort::parse(kind, key)?);
                     }
                 }
-                "_type" | "_format" | "_pretty" | "_summary" | "_elements" => return Err(invalid("a search parameter")),
+                "_type" | "_format" | "_pretty" | "_summary" | "_elements" => {
+                    return Err(invalid("a search parameter"));
+                }
                 _ => query.conditions.push(Condition::parse(kind, &name, &value)?),
             }
         }
@@ -197,7 +199,9 @@ impl Condition {
             }
             wanted.push(Wanted::parse(sort, part, of_type)?);
         }
-        if matches!(target, Target::Id) && !wanted.iter().all(|one| matches!(one, Wanted::Token(None, Some(id)) if is_id(id.as_bytes()))) {
+        if matches!(target, Target::Id)
+            && !wanted.iter().all(|one| matches!(one, Wanted::Token(None, Some(id)) if is_id(id.as_bytes())))
+        {
             return Err(invalid("ids"));
         }
         Ok(Condition { target, modifier, wanted })
@@ -302,7 +306,9 @@ fn prefix(text: &str) -> (Prefix, &str) {
 fn with_seconds(text: &str) -> String {
     match text.as_bytes() {
         [.., b'T', _, _, b':', _, _] if text.len() == 16 => format!("{text}:00"),
-        bytes if bytes.len() > 16 && bytes[10] == b'T' && bytes[16] != b':' => format!("{}:00{}", &text[..16], &text[16..]),
+        bytes if bytes.len() > 16 && bytes[10] == b'T' && bytes[16] != b':' => {
+            format!("{}:00{}", &text[..16], &text[16..])
+        }
         _ => text.to_owned(),
     }
 }
@@ -417,7 +423,9 @@ mod tests {
 
     #[test]
     fn values_are_decoded_split_and_unescaped() {
-        let query = parse("Patient", "name=a%20b,c\\,d+e&birthdate=ge1980&birthdate=lt1990&_sort=-birthdate,name&_count=7").expect("valid");
+        let query =
+            parse("Patient", "name=a%20b,c\\,d+e&birthdate=ge1980&birthdate=lt1990&_sort=-birthdate,name&_count=7")
+                .expect("valid");
         assert_eq!((query.conditions.len(), query.sort.len(), query.count), (3, 2, 7));
         let names: Vec<&str> = query.conditions[0]
             .wanted

@@ -231,7 +231,9 @@ impl ReadView for Overlay {
             match below {
                 // Deleted above: look before it.
                 Some((key, _)) if above.get(key.as_slice()).is_some_and(Option::is_none) => to = key,
-                Some((key, value)) if newest.is_none_or(|newest| newest < key.as_slice()) => return Ok(Some((key, value))),
+                Some((key, value)) if newest.is_none_or(|newest| newest < key.as_slice()) => {
+                    return Ok(Some((key, value)));
+                }
                 _ => {
                     return Ok(newest.and_then(|key| Some((key.to_vec(), above.get(key).copied()??.to_vec()))));
                 }

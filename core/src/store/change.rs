@@ -3,7 +3,7 @@
 use super::backend::Overlay;
 use super::group::Writing;
 use super::layout::{self, BLOCK_BYTES, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
-use super::{ReadView, State, Store, Table, pair, terms};
+use super::{Batch, ReadView, State, Store, Table, pair, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::Record;
@@ -114,6 +114,8 @@ impl Newest {
 const FLUSH: usize = 8 << 20;
 /// Index segments a patient may have before small ones are merged.
 const SEGMENTS: usize = 6;
+/// Bytes up to which a segment's size is not worth telling apart.
+const SMALL_SEGMENT: usize = 1024;
 /// Up to so many tokens are looked up before they are put, so that a small commit does not write pages in vain.
 const FEW_TOKENS: usize = 64;
 
@@ -126,19 +128,15 @@ impl Store {
     pub fn change(&self, at: Timestamp, actor: &str) -> Result<Change<'_>> {
         let mut writing = self.turn();
         let under = std::mem::take(&mut writing.batch);
-        let opened = self.latest().and_then(|view| {
-            let rows = Overlay { view, under: super::Batch::default(), mine: super::Batch::default() };
-            Ok(rows)
-        });
-        let mut rows = match opened {
-            Ok(rows) => rows,
+        let view = match self.latest() {
+            Ok(view) => view,
             Err(error) => {
                 writing.batch = under;
                 self.pass(writing);
                 return Err(error);
             }
         };
-        rows.under = under;
+        let rows = Overlay { view, under, mine: Batch::default() };
         let state = State { next_commit: 0, next_patient: 0, at };
         let mut change = Change {
             store: self,
@@ -345,7 +343,9 @@ impl Change<'_> {
             if matches!(&value, crate::search::Value::Reference(text) if text.contains(':')) {
                 references.push((parameter.number, value));
             } else {
-                terms::entries(parameter.number, &value, &|_| None, |number, value, extra| entries.push((number, value, extra)));
+                terms::entries(parameter.number, &value, &|_| None, |number, value, extra| {
+                    entries.push((number, value, extra))
+                });
             }
         });
         if known.len() > 1 << 16 {
@@ -460,7 +460,12 @@ impl Change<'_> {
         self.write_segments(segments)
     }
 
-    fn write_block(&mut self, group: &[Pending], entries: &[(u16, u64, u64)], segments: &mut BTreeMap<u32, Segment>) -> Result<()> {
+    fn write_block(
+        &mut self,
+        group: &[Pending],
+        entries: &[(u16, u64, u64)],
+        segments: &mut BTreeMap<u32, Segment>,
+    ) -> Result<()> {
         let patient = group[0].patient;
         let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
         let block = state.next_block;
@@ -483,9 +488,12 @@ impl Change<'_> {
             let segment = segments.entry(patient).or_default();
             let record = segment.records.len() as u32;
             segment.records.push((block, place.slot, one.kind.number()));
-            segment.entries.extend(
-                entries[one.entries.clone()].iter().map(|&(parameter, value, extra)| Entry { parameter, value, extra, record }),
-            );
+            segment.entries.extend(entries[one.entries.clone()].iter().map(|&(parameter, value, extra)| Entry {
+                parameter,
+                value,
+                extra,
+                record,
+            }));
         }
         Ok(())
     }
@@ -498,7 +506,7 @@ impl Change<'_> {
             let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
             if state.next_segment as usize >= SEGMENTS {
                 let present = self.store.segment_numbers(&self.rows, patient)?;
-                let mut size = segment.weight() / 8;
+                let mut size = (segment.weight() / 8).max(SMALL_SEGMENT);
                 let mut first = present.len();
                 while present.len() >= SEGMENTS && first > 0 && present[first - 1].1 <= 2 * size {
                     first -= 1;
@@ -522,7 +530,8 @@ impl Change<'_> {
             state.changed = true;
             let context = self.store.context(patient, RowKind::Index, number);
             let plain = segment.write();
-            let packed = self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
+            let packed =
+                self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
             self.rows.mine.put(Table::Index, pair((patient, number)).to_vec(), packed);
         }
         for (number, state) in self.patients.iter_mut().filter(|(_, state)| state.changed) {

@@ -5,7 +5,9 @@
 
 use super::backend::{Backend, Batch, ReadView, Row, Table, Visit};
 use crate::error::{Code, Error, Result};
-use redb::{Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TypeName, Value};
+use redb::{
+    Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TypeName, Value,
+};
 use std::cmp::Ordering;
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -249,8 +251,10 @@ where
     }
 }
 
+type KeyBound = Bound<Vec<u8>>;
+
 /// The bounds of a range in keys of full width; None where nothing can lie between them.
-fn bounds<K: Value>(from: &[u8], to: &[u8]) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+fn bounds<K: Value>(from: &[u8], to: &[u8]) -> Option<(KeyBound, KeyBound)> {
     let (Some(width), true) = (K::fixed_width(), from < to) else {
         return (from < to).then(|| (Bound::Included(from.to_vec()), Bound::Excluded(to.to_vec())));
     };

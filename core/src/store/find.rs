@@ -46,7 +46,8 @@ impl Cursor {
             };
             Some(Cursor { place, before: next()?, offset: next()?.try_into().ok()? })
         })();
-        read.filter(|_| parts.next().is_none()).ok_or_else(|| Code::QueryInvalid.error().expected("a cursor that a page gave"))
+        read.filter(|_| parts.next().is_none())
+            .ok_or_else(|| Code::QueryInvalid.error().expected("a cursor that a page gave"))
     }
 }
 
@@ -108,7 +109,13 @@ impl Snapshot<'_> {
     }
 
     /// All matches are found and put in order, then the page is cut out: an order of one's own costs a look at every match.
-    fn sorted(&self, query: &Query, from: Option<Cursor>, count: usize, allowed: &dyn Fn(PatientNumber) -> bool) -> Result<Page> {
+    fn sorted(
+        &self,
+        query: &Query,
+        from: Option<Cursor>,
+        count: usize,
+        allowed: &dyn Fn(PatientNumber) -> bool,
+    ) -> Result<Page> {
         let mut all: Vec<(Vec<SortKey>, Place)> = Vec::new();
         let mut failed = None;
         let whole = from.map(|from| Cursor { place: Place { patient: 0, block: 0, slot: 0 }, ..from });
@@ -230,7 +237,9 @@ impl Snapshot<'_> {
         for condition in &query.conditions {
             if let Some(patients) = self.compartments(query.kind, condition)? {
                 narrow(patients);
-            } else if let Some(terms) = condition.wanted.iter().map(|wanted| term(condition, wanted)).collect::<Option<Vec<_>>>() {
+            } else if let Some(terms) =
+                condition.wanted.iter().map(|wanted| term(condition, wanted)).collect::<Option<Vec<_>>>()
+            {
                 let mut found = BTreeSet::new();
                 for (label, text) in terms {
                     self.holders(label, &text, start, &mut found)?;
@@ -266,7 +275,8 @@ impl Snapshot<'_> {
         let Target::Parameter(parameter) = condition.target else { return Ok(None) };
         let ([path], Some(own)) = (parameter.paths, kind.patient_paths().first()) else { return Ok(None) };
         let ([step], [first]) = (path.steps, own.steps) else { return Ok(None) };
-        let single = crate::schema::key(kind.type_id(), step.name.as_bytes()).is_some_and(|key| !key.element.row().array);
+        let single =
+            crate::schema::key(kind.type_id(), step.name.as_bytes()).is_some_and(|key| !key.element.row().array);
         if step.name != first.name || !single || condition.modifier != Modifier::None {
             return Ok(None);
         }
@@ -290,7 +300,12 @@ impl Snapshot<'_> {
     }
 
     /// The places of a patient's records that can match, in order.
-    fn matching(&self, patient: u32, query: &Query, resolve: &dyn Fn(&str) -> Option<String>) -> Result<Vec<(u32, u16)>> {
+    fn matching(
+        &self,
+        patient: u32,
+        query: &Query,
+        resolve: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<(u32, u16)>> {
         let index = self.index(patient)?;
         let probes: Vec<(u16, Vec<Probe>)> = query
             .conditions
@@ -298,7 +313,8 @@ impl Snapshot<'_> {
             .filter_map(|condition| match condition.target {
                 // A record without any value can be what `:not` and `:missing` ask for: those the record alone decides.
                 Target::Parameter(parameter) if !matches!(condition.modifier, Modifier::Not | Modifier::Missing) => {
-                    let probes = condition.wanted.iter().flat_map(|wanted| Probe::of(condition, wanted, resolve)).collect();
+                    let probes =
+                        condition.wanted.iter().flat_map(|wanted| Probe::of(condition, wanted, resolve)).collect();
                     Some((index_number(parameter), probes))
                 }
                 _ => None,

@@ -239,10 +239,8 @@ impl Store {
         keep: bool,
     ) -> Result<Arc<Block>> {
         let number = (place.patient, place.block);
-        if keep {
-            if let Some(block) = lock(&self.blocks).get(&number) {
-                return Ok(block);
-            }
+        if keep && let Some(block) = lock(&self.blocks).get(&number) {
+            return Ok(block);
         }
         let packed = view.get(Table::Block, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
         let context = self.context(place.patient, RowKind::Block, place.block);
@@ -277,11 +275,15 @@ impl Store {
     }
 
     /// Opens an index segment. `keep` as in [`Store::block`].
-    fn segment(&self, view: &(impl ReadView + ?Sized), number: (u32, u32), key: Option<&SealKey>, keep: bool) -> Result<Arc<Segment>> {
-        if keep {
-            if let Some(segment) = lock(&self.segments).get(&number) {
-                return Ok(segment);
-            }
+    fn segment(
+        &self,
+        view: &(impl ReadView + ?Sized),
+        number: (u32, u32),
+        key: Option<&SealKey>,
+        keep: bool,
+    ) -> Result<Arc<Segment>> {
+        if keep && let Some(segment) = lock(&self.segments).get(&number) {
+            return Ok(segment);
         }
         let packed = view.get(Table::Index, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
         let context = self.context(number.0, RowKind::Index, number.1);
@@ -302,10 +304,8 @@ impl Store {
     }
 
     fn patient_key(&self, view: &(impl ReadView + ?Sized), patient: u32, keep: bool) -> Result<SealKey> {
-        if keep {
-            if let Some(key) = lock(&self.patient_keys).get(&patient) {
-                return Ok(key);
-            }
+        if keep && let Some(key) = lock(&self.patient_keys).get(&patient) {
+            return Ok(key);
         }
         let row = view.get(Table::Patient, &patient.to_be_bytes())?.ok_or_else(|| Code::Erased.error())?;
         let wrapped = row.get(8..).ok_or_else(|| Code::Corrupt.error())?;

@@ -6,7 +6,9 @@
 
 use super::layout::{Entry, ordered, ordered_number, unordered, unordered_number};
 use crate::schema::SearchKind;
-use crate::search::{Condition, Modifier, Prefix, Target, Value, Wanted, dates, hash64, normalise, numbers, parse_reference, prefix_key};
+use crate::search::{
+    Condition, Modifier, Prefix, Target, Value, Wanted, dates, hash64, normalise, numbers, parse_reference, prefix_key,
+};
 
 /// A code and its system as one number: the code above, so that every system of a code is one range.
 fn token(system: &str, code: &str) -> u64 {
@@ -22,7 +24,12 @@ fn hashed(text: &str) -> u64 {
 }
 
 /// The entries of one value in the index of a patient: parameter, value, extra.
-pub(super) fn entries(number: u16, value: &Value<'_>, resolve: &dyn Fn(&str) -> Option<String>, mut put: impl FnMut(u16, u64, u64)) {
+pub(super) fn entries(
+    number: u16,
+    value: &Value<'_>,
+    resolve: &dyn Fn(&str) -> Option<String>,
+    mut put: impl FnMut(u16, u64, u64),
+) {
     match value {
         Value::Token(system, code) => put(number, token(system, code), 0),
         Value::Text(text) => put(number, prefix_key(normalise(text).as_bytes()), 0),
@@ -79,7 +86,9 @@ impl Probe {
                 Probe::Between(first, first | u64::MAX.checked_shr(8 * start.len() as u32).unwrap_or(0))
             }
             Wanted::Date(prefix, start, end) => Probe::Dates(*prefix, start.0, end.0),
-            Wanted::Number(prefix, value, half) | Wanted::Quantity(prefix, value, half, ..) => Probe::Numbers(*prefix, *value, *half),
+            Wanted::Number(prefix, value, half) | Wanted::Quantity(prefix, value, half, ..) => {
+                Probe::Numbers(*prefix, *value, *half)
+            }
             Wanted::Uri(uri) => exactly(hashed(uri)),
             Wanted::Reference(_, id) => {
                 let mut probes = vec![exactly(hashed(id))];
@@ -105,7 +114,9 @@ impl Probe {
         match self {
             Probe::Between(..) | Probe::Any => true,
             Probe::System(system) => entry.value as u32 == *system,
-            Probe::Dates(prefix, start, end) => dates(*prefix, (*start, *end), (unordered(entry.value), unordered(entry.extra))),
+            Probe::Dates(prefix, start, end) => {
+                dates(*prefix, (*start, *end), (unordered(entry.value), unordered(entry.extra)))
+            }
             Probe::Numbers(prefix, value, half) => numbers(*prefix, *value, *half, unordered_number(entry.value)),
         }
     }
@@ -211,15 +222,34 @@ mod tests {
             found
         };
         let token = Value::Token("s".into(), "c".into());
-        for (text, expected) in [("code=c", true), ("code=s|c", true), ("code=s|", true), ("code=|c", false), ("code=t|c", false), ("code=d", false)] {
+        for (text, expected) in [
+            ("code=c", true),
+            ("code=s|c", true),
+            ("code=s|", true),
+            ("code=|c", false),
+            ("code=t|c", false),
+            ("code=d", false),
+        ] {
             assert_eq!(probes("Observation", text, &token), expected, "{text}");
         }
         let name = Value::Text("Ångström-Lind".into());
-        for (text, expected) in [("name=a", true), ("name=angstrom-lindt", true), ("name=b", false), ("name:contains=lind", true), ("name:exact=Ångström-Lind", true)] {
+        for (text, expected) in [
+            ("name=a", true),
+            ("name=angstrom-lindt", true),
+            ("name=b", false),
+            ("name:contains=lind", true),
+            ("name:exact=Ångström-Lind", true),
+        ] {
             assert_eq!(probes("Patient", text, &name), expected, "{text}");
         }
         let date = Value::Date(Timestamp(0), Timestamp(DAY));
-        for (text, expected) in [("date=1970", true), ("date=lt1970", false), ("date=ge1970-01-01", true), ("date=sa1960", true), ("date=1971", false)] {
+        for (text, expected) in [
+            ("date=1970", true),
+            ("date=lt1970", false),
+            ("date=ge1970-01-01", true),
+            ("date=sa1960", true),
+            ("date=1971", false),
+        ] {
             assert_eq!(probes("Observation", text, &date), expected, "{text}");
         }
         let reference = Value::Reference("urn:uuid:7".into());
