@@ -1,14 +1,36 @@
 //! `cargo xtask`: the chores of this repository.
 #![allow(clippy::print_stdout)]
 
+mod bench;
+mod conform;
+mod header;
+mod layers;
 mod schema;
+mod test;
+
+use std::path::{Path, PathBuf};
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+  test                            installs what is missing and runs every test
+  conform SUITE DIR [--failures]  runs a conformance suite: json-parsing, r4-examples, crypto, synthea, fhir-vendors
+  bench [--quick]                 prints a table of ratios
+  header [--check]                writes include/ehrcore.h
+  schema [--check] [PACKAGE.tgz]  writes core/src/schema/generated
+  layers                          compares the imports of core with the table in ARCHITECTURE.md";
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.split_first() {
+        Some((&"test", _)) => test::run(),
+        Some((&"conform", rest)) => conform::run(rest),
+        Some((&"bench", rest)) => bench::run(rest),
+        Some((&"header", rest)) => header::run(rest),
         Some((&"schema", rest)) => schema::run(rest),
-        _ => Err("usage: cargo xtask schema [--check] [PACKAGE.tgz]".into()),
+        Some((&"layers", _)) => layers::run(),
+        _ => Err(USAGE.into()),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -20,12 +42,12 @@ fn main() -> std::process::ExitCode {
 }
 
 /// The repository's root.
-pub(crate) fn root() -> std::path::PathBuf {
-    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(3).unwrap_or(here).to_owned()
 }
 
 /// Where the outside conformance suites are.
-pub(crate) fn suites() -> std::path::PathBuf {
+pub(crate) fn suites() -> PathBuf {
     std::env::var_os("EHRCORE_SUITES").map_or_else(|| root().join("../shared/suites"), Into::into)
 }

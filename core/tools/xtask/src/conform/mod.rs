@@ -1,0 +1,151 @@
+//! `cargo xtask conform SUITE DIR [--failures]`: runs a conformance suite on any folder of its layout.
+
+mod crypto;
+
+use crate::Done;
+use ehrcore::json::{read, read_document};
+use ehrcore::limits::Limits;
+use std::path::Path;
+use std::process::Command;
+
+/// How a suite went.
+#[derive(Default)]
+pub(crate) struct Score {
+    passed: u64,
+    total: u64,
+    failures: Vec<String>,
+}
+
+impl Score {
+    pub(crate) fn case(&mut self, name: &str, passed: bool, why: &str) {
+        self.total += 1;
+        if passed {
+            self.passed += 1;
+        } else {
+            self.failures.push(format!("{name}: {why}"));
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Done {
+    let words: Vec<&str> = arguments.iter().copied().filter(|a| !a.starts_with("--")).collect();
+    let [suite, folder] = words[..] else { return Err("usage: cargo xtask conform SUITE DIR [--failures]".into()) };
+    let folder = Path::new(folder);
+    if !folder.is_dir() {
+        return Err("there is no such folder".into());
+    }
+    let mut score = Score::default();
+    match suite {
+        "json-parsing" => each(folder, &mut |name, bytes| json_parsing(name, bytes, &mut score))?,
+        "r4-examples" | "synthea" => each(folder, &mut |name, bytes| example(name, bytes, &mut score))?,
+        "fhir-vendors" => each(folder, &mut |name, bytes| vendor(name, bytes, &mut score))?,
+        "crypto" => each(folder, &mut |name, bytes| crypto::run(name, bytes, &mut score))?,
+        _ => return Err("the suites are json-parsing, r4-examples, crypto, synthea, fhir-vendors".into()),
+    }
+    if arguments.contains(&"--failures") {
+        score.failures.iter().for_each(|line| println!("{line}"));
+    }
+    println!("{suite}: passed {} of {}", score.passed, score.total);
+    if score.total == 0 {
+        return Err("no case was found in that folder".into());
+    }
+    if score.passed == score.total { Ok(()) } else { Err(format!("{} cases failed", score.failures.len()).into()) }
+}
+
+/// Visits every `.json` file below a folder, those in archives too.
+fn each(folder: &Path, visit: &mut dyn FnMut(&str, &[u8])) -> Done {
+    let mut below: Vec<_> = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    below.sort();
+    for path in below {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_dir() {
+            each(&path, visit)?;
+        } else if name.ends_with(".json") {
+            visit(&name, &std::fs::read(&path)?);
+        } else if [".tar.xz", ".tgz", ".tar.gz"].iter().any(|end| name.ends_with(end)) {
+            let unpacked = tempfile::tempdir()?;
+            let done = Command::new("tar").arg("xf").arg(&path).arg("-C").arg(unpacked.path()).status();
+            if !done.is_ok_and(|status| status.success()) {
+                return Err("tar (with xz) is needed to unpack an archive of the suite".into());
+            }
+            each(unpacked.path(), visit)?;
+        }
+    }
+    Ok(())
+}
+
+/// JSONTestSuite: `y_` accepted, `n_` refused, `i_` either, and none crashes.
+fn json_parsing(name: &str, bytes: &[u8], score: &mut Score) {
+    let accepted = std::panic::catch_unwind(|| read_document(bytes, &Limits::DEFAULT).is_ok());
+    let (passed, why) = match (name.get(..2), accepted) {
+        (_, Err(_)) => (false, "a panic"),
+        (Some("y_"), Ok(accepted)) => (accepted, "refused"),
+        (Some("n_"), Ok(accepted)) => (!accepted, "accepted"),
+        (Some("i_"), Ok(_)) => (true, ""),
+        _ => return,
+    };
+    score.case(name, passed, why);
+}
+
+/// An example that is meant to be valid: no error, and out comes what went in.
+fn example(name: &str, bytes: &[u8], score: &mut Score) {
+    if name == "index.json" {
+        return; // the suite's own list
+    }
+    let (passed, why) = match read(bytes, &Limits::DEFAULT) {
+        Err(error) => (false, error.to_string()),
+        Ok(parsed) => {
+            let mut out = Vec::new();
+            parsed.record.write_json(&mut out);
+            let again = read(&out, &Limits::DEFAULT).map(|again| again.record.canonical());
+            let whole =
+                parsed.record.original() == bytes && again.is_ok_and(|again| again == parsed.record.canonical());
+            let errors =
+                parsed.report.issues().iter().filter(|issue| issue.severity <= ehrcore::report::Severity::Error);
+            match errors.into_iter().find(|issue| !explained(name, &issue.path, issue.code.name())) {
+                _ if !whole => (false, "not the same after writing and reading".to_owned()),
+                Some(issue) => (false, format!("{} {} {}", issue.path, issue.code, issue.message)),
+                None => (true, String::new()),
+            }
+        }
+    };
+    score.case(name, passed, &why);
+}
+
+/// The published list of findings in examples that the standard bears out: suite, file, path, code, count, rule.
+const EXPLAINED: &str = include_str!("../../../../docs/example-findings.tsv");
+
+fn explained(file: &str, path: &str, code: &str) -> bool {
+    let mut plain = String::new();
+    let mut inside = false;
+    for c in path.chars() {
+        inside |= c == '[';
+        if !inside {
+            plain.push(c);
+        }
+        inside &= c != ']';
+    }
+    EXPLAINED.lines().any(|line| {
+        let mut fields = line.split('\t').skip(1);
+        fields.next() == Some(file) && fields.next() == Some(&plain) && fields.next() == Some(code)
+    })
+}
+
+/// A vendor's reply: it is read, and out comes what went in. What is found in it is the vendor's affair.
+fn vendor(name: &str, bytes: &[u8], score: &mut Score) {
+    if name == "index.json" {
+        return; // the suite's own list
+    }
+    let (passed, why) = match read(bytes, &Limits::DEFAULT) {
+        Err(error) => (false, error.to_string()),
+        Ok(parsed) => {
+            let mut out = Vec::new();
+            parsed.record.write_json(&mut out);
+            let again = read(&out, &Limits::DEFAULT).map(|again| again.record.canonical());
+            let whole =
+                parsed.record.original() == bytes && again.is_ok_and(|again| again == parsed.record.canonical());
+            (whole, "not the same after writing and reading".to_owned())
+        }
+    };
+    score.case(name, passed, &why);
+}

@@ -1,0 +1,156 @@
+//! `cargo xtask test`: installs what is missing and runs every test, in Rust, C, C++ and Python.
+
+use crate::{Done, root, suites};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Tally {
+    passed: u32,
+    failed: Vec<&'static str>,
+    skipped: Vec<String>,
+}
+
+impl Tally {
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Done) {
+        println!("== {name}");
+        let start = std::time::Instant::now();
+        match work() {
+            Ok(()) => {
+                self.passed += 1;
+                println!("== {name}: passed in {:.1} s", start.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                self.failed.push(name);
+                println!("== {name}: FAILED: {error}");
+            }
+        }
+    }
+    fn skip(&mut self, what: &str) {
+        println!("== SKIPPED: {what}");
+        self.skipped.push(what.to_owned());
+    }
+}
+
+pub(crate) fn run() -> Done {
+    let mut tally = Tally { passed: 0, failed: Vec::new(), skipped: Vec::new() };
+    install(&mut tally);
+    let have_suites = suites().is_dir();
+    if !have_suites {
+        tally.skip("the outside suites are not there (set EHRCORE_SUITES): conformance is not tested");
+    }
+    tally.step("format", || cargo(&["fmt", "--all", "--check"]));
+    tally.step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
+    tally.step("layers", crate::layers::run);
+    tally.step("header", || crate::header::run(&["--check"]));
+    if have_suites {
+        tally.step("schema", || crate::schema::run(&["--check"]));
+    }
+    tally.step("rust tests", || cargo(&["test", "--workspace", "--quiet"]));
+    tally.step("libraries", || cargo(&["build", "--quiet", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"]));
+    tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
+    tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
+    tally.step("python", python);
+    if have_suites {
+        for suite in ["json-parsing", "r4-examples", "crypto", "fhir-vendors", "synthea"] {
+            tally.step(suite, || crate::conform::run(&[suite, &suites().join(suite).to_string_lossy()]));
+        }
+    }
+    for what in &tally.skipped {
+        println!("SKIPPED: {what}");
+    }
+    for name in &tally.failed {
+        println!("FAILED: {name}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed.len());
+    if tally.failed.is_empty() { Ok(()) } else { Err("a step failed".into()) }
+}
+
+/// Installs Debian packages that the tests need, where this is Debian and we may.
+fn install(tally: &mut Tally) {
+    let missing: Vec<&str> = [
+        ("cc", "gcc"),
+        ("c++", "g++"),
+        ("valgrind", "valgrind"),
+        ("python3", "python3"),
+        ("tar", "tar"),
+        ("xz", "xz-utils"),
+    ]
+    .into_iter()
+    .filter(|(program, _)| !there(program))
+    .map(|(_, package)| package)
+    .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let update = Command::new("apt-get").args(["update", "-qq"]).status();
+    let done = update.is_ok_and(|s| s.success())
+        && Command::new("apt-get").args(["install", "-y", "-qq"]).args(&missing).status().is_ok_and(|s| s.success());
+    if !done {
+        tally.skip(&format!("could not install {}", missing.join(", ")));
+    }
+}
+
+fn there(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+fn cargo(arguments: &[&str]) -> Done {
+    run_in(&root(), Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments))
+}
+
+fn run_in(folder: &Path, command: &mut Command) -> Done {
+    let status = command.current_dir(folder).status()?;
+    if status.success() { Ok(()) } else { Err(format!("{status}").into()) }
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
+/// Compiles an example against the static library with every warning an error, and runs it under valgrind.
+fn c_example(compiler: &str, standard: &[&str], file: &str) -> Done {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("clinic");
+    let (root, library) = (root(), target().join("debug/libehrcore.a"));
+    let language = if file.ends_with(".c") { "c" } else { "cpp" };
+    let source = root.join("examples").join(language).join(file);
+    let mut compile = Command::new(if compiler == "c" { "cc" } else { "c++" });
+    compile.args(standard).args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-I"]).arg(root.join("include"));
+    compile.arg(source).arg(library).args(["-lpthread", "-ldl", "-lm", "-o"]).arg(&program);
+    run_in(&root, &mut compile)?;
+    let store = folder.path().join("clinic.ehr");
+    if there("valgrind") {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+        return run_in(&root, valgrind.arg(&program).arg(&store));
+    }
+    println!("== SKIPPED: valgrind is not there");
+    run_in(&root, Command::new(&program).arg(&store))
+}
+
+/// Builds the wheel in a virtual environment of its own and runs the Python tests against it.
+fn python() -> Done {
+    let venv = target().join("python-venv");
+    let bin = venv.join("bin");
+    if !bin.join("python").exists() {
+        run_in(&root(), Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    }
+    let pip = |arguments: &[&str]| {
+        run_in(&root(), Command::new(bin.join("python")).args(["-m", "pip", "install", "-q"]).args(arguments))
+    };
+    pip(&["maturin>=1.7,<2", "pytest", "mypy"])?;
+    let wheels = target().join("wheels-test");
+    let _ = std::fs::remove_dir_all(&wheels);
+    run_in(
+        &root().join("python"),
+        Command::new(bin.join("maturin"))
+            .args(["build", "--quiet", "--profile", "dev", "--out"])
+            .arg(&wheels)
+            .env("VIRTUAL_ENV", &venv),
+    )?;
+    let wheel = std::fs::read_dir(&wheels)?.flatten().next().ok_or("maturin made no wheel")?.path();
+    pip(&["--force-reinstall", "--no-deps", &wheel.to_string_lossy()])?;
+    run_in(&root(), Command::new(bin.join("python")).args(["-m", "pytest", "-q", "python/tests"]))?;
+    run_in(&root(), Command::new(bin.join("python")).args(["-m", "mypy", "--strict", "examples/python"]))?;
+    run_in(&root(), Command::new(bin.join("python")).arg("examples/python/clinic.py"))
+}
