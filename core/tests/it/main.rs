@@ -6,3 +6,4 @@
 mod path;
 mod reading;
 mod suites;
+mod synthetic;

@@ -316,7 +316,8 @@ fn life(maker: &mut Maker, born: Day, age: i64, now: i64, marker: &str) {
     let asthma = maker.random.chance(10);
     let since = (now - 12 + maker.random.below(6) as i64).max(born.0 + 18);
     if maker.random.chance(18) {
-        maker.allergy("91936005", "Allergy to penicillin", "hives", maker.random_refuted(), (born.0 + 6, 5, 3));
+        let refuted = maker.random.chance(25);
+        maker.allergy("91936005", "Allergy to penicillin", "hives", refuted, (born.0 + 6, 5, 3));
     }
     if maker.random.chance(8) {
         maker.allergy("91935009", "Allergy to peanut", "swelling of lips", false, (born.0 + 4, 9, 12));
@@ -387,21 +388,9 @@ fn life(maker: &mut Maker, born: Day, age: i64, now: i64, marker: &str) {
             sugar += (if diabetes { 6.9 } else { 5.3 } - sugar) * 0.12;
         }
         if maker.random.chance(60) {
-            maker.immunization(
-                "140",
-                "influenza, seasonal, injectable, preservative free",
-                (year, 10, 1 + maker.random_day()),
-            );
+            let day = 1 + maker.random.below(28);
+            maker.immunization("140", "influenza, seasonal, injectable, preservative free", (year, 10, day));
         }
-    }
-}
-
-impl Maker {
-    fn random_refuted(&mut self) -> bool {
-        self.random.chance(25)
-    }
-    fn random_day(&mut self) -> u64 {
-        self.random.below(28)
     }
 }
 
