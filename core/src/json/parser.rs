@@ -216,9 +216,7 @@ impl<'a> Parser<'a> {
             let Ok(key_length) = u16::try_from(name.end - name.start) else {
                 return Err(self.text.error(Code::LimitSize, name.start));
             };
-            self.text.space();
-            self.text.expect(b':')?;
-            self.text.space();
+            self.text.colon()?;
             let row = value(self, name)?;
             let row = &mut self.rows[row];
             row.key = name.start as u32;
@@ -291,9 +289,7 @@ impl<'a> Parser<'a> {
             return None;
         }
         self.text.at += b"\"resourceType\"".len();
-        self.text.space();
-        self.text.expect(b':').ok()?;
-        self.text.space();
+        self.text.colon().ok()?;
         if self.text.peek() == Some(b'"') { self.text.string().ok() } else { None }
     }
 

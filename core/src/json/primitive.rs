@@ -80,6 +80,10 @@ fn integer(text: &[u8]) -> Option<i32> {
 /// No white space but single spaces inside.
 #[inline]
 fn code(text: &[u8]) -> bool {
+    !has_blank(text) || single_blanks(text)
+}
+
+fn single_blanks(text: &[u8]) -> bool {
     let mut before = b' ';
     for byte in text {
         if *byte == b' ' && before == b' ' || *byte < b' ' {

@@ -13,7 +13,14 @@ impl ResourceType {
     pub const PATIENT: ResourceType = ResourceType(102);
     /// The type of that name. Names are case-sensitive.
     pub fn from_name(name: &str) -> Option<Self> {
-        RESOURCE_TYPES.binary_search_by(|row| row.0.cmp(name)).ok().map(|at| ResourceType(at as u8))
+        let mut at = slot(name.as_bytes());
+        loop {
+            match RESOURCE_TYPES.get(usize::from(SLOTS[at])) {
+                None => return None,
+                Some(row) if row.0 == name => return Some(ResourceType(SLOTS[at])),
+                Some(_) => at = (at + 1) % SLOTS.len(),
+            }
+        }
     }
     /// The type of that number.
     pub fn from_number(number: u8) -> Option<Self> {
@@ -39,6 +46,31 @@ impl ResourceType {
     pub fn patient_paths(self) -> &'static [PathProgram] {
         COMPARTMENT[usize::from(self.0)]
     }
+}
+
+/// Numbers by the hash of the name, open addressing; 255 is an empty slot.
+static SLOTS: [u8; 1024] = {
+    let mut slots = [u8::MAX; 1024];
+    let mut number = 0;
+    while number < RESOURCE_TYPES.len() {
+        let mut at = slot(RESOURCE_TYPES[number].0.as_bytes());
+        while slots[at] != u8::MAX {
+            at = (at + 1) % slots.len();
+        }
+        slots[at] = number as u8;
+        number += 1;
+    }
+    slots
+};
+
+/// Where the search for a name starts: from its length and a few of its bytes.
+const fn slot(name: &[u8]) -> usize {
+    let length = name.len();
+    if length < 3 {
+        return length;
+    }
+    let mixed = name[0] as usize * 31 + name[length / 2] as usize * 131 + name[length - 1] as usize * 17;
+    (mixed + name[length / 4] as usize * 257 + name[length * 3 / 4] as usize * 71 + length * 611) % 1024
 }
 
 impl fmt::Display for ResourceType {
