@@ -1,1 +1,12 @@
-//! C ABI.
+//! The C ABI of ehrcore: what `include/ehrcore.h` declares. Thin functions over the public Rust API, behind one guard.
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+mod error;
+mod guard;
+mod handle;
+mod record;
+mod session;
+mod store;
+mod text;
+mod validate;
+mod version;

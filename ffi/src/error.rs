@@ -1,0 +1,140 @@
+//! Errors and findings as a C program reads them.
+
+use crate::guard::{ehr_status, getter, put};
+use crate::handle;
+use crate::text::ehr_str;
+use ehrcore_core::error::{Code, Error, Result};
+use ehrcore_core::report::Issue;
+use std::sync::Arc;
+
+/// Details of a failed call. Holds no record content.
+#[allow(non_camel_case_types)]
+pub struct ehr_error {
+    _private: [u8; 0],
+}
+
+/// One finding about a record. The texts belong to the error or report it was read from.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+pub struct ehr_issue {
+    /// `EHR_SEVERITY_*`: 1 fatal, 2 error, 3 warning, 4 information.
+    pub severity: i32,
+    /// The stable code: one of `enum ehr_code`.
+    pub code: ehr_status,
+    /// Line, from 1; 0 where there is none.
+    pub line: u32,
+    /// Column in bytes, from 1; 0 where there is none.
+    pub column: u32,
+    /// Element path, such as `Patient.name[0].family`.
+    pub path: ehr_str,
+    /// What was expected, in one sentence.
+    pub message: ehr_str,
+}
+
+/// Keeps the message beside the error so that it can be lent.
+pub(crate) struct Details {
+    pub(crate) error: Error,
+    message: String,
+}
+
+impl From<Error> for Details {
+    fn from(error: Error) -> Self {
+        Details { message: error.to_string(), error }
+    }
+}
+
+fn details(error: *const ehr_error) -> Result<Arc<Details>> {
+    handle::look(error)
+}
+
+/// Lends text of an object that the handle table keeps alive until the handle is released.
+fn lend(text: &str) -> ehr_str {
+    ehr_str::lend(text.as_bytes())
+}
+
+pub(crate) fn issue_out(issues: &[Issue], index: usize, out: *mut ehr_issue) -> Result<()> {
+    let issue = issues.get(index).ok_or_else(|| Code::NotFound.error())?;
+    put(
+        out,
+        ehr_issue {
+            severity: issue.severity as i32 + 1,
+            code: ehr_status::from(issue.code.number()),
+            line: issue.line,
+            column: issue.column,
+            path: lend(&issue.path),
+            message: lend(&issue.message),
+        },
+    )
+}
+
+/// The code of an error, one of `enum ehr_code`; 0 where `error` is not an open error.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_code(error: *const ehr_error) -> ehr_status {
+    getter(0, || Ok(ehr_status::from(details(error)?.error.code().number())))
+}
+
+/// The whole message in one sentence: where, what was expected, what was found. Never record content.
+///
+/// Ownership: the text belongs to `error`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_message(error: *const ehr_error) -> ehr_str {
+    getter(ehr_str::EMPTY, || Ok(lend(&details(error)?.message)))
+}
+
+/// The element path the error is about; empty where there is none. Ownership: the text belongs to `error`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_path(error: *const ehr_error) -> ehr_str {
+    getter(ehr_str::EMPTY, || Ok(details(error)?.error.location().path.as_deref().map_or(ehr_str::EMPTY, lend)))
+}
+
+/// The line the error is about, from 1; 0 where there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_line(error: *const ehr_error) -> u32 {
+    getter(0, || Ok(details(error)?.error.location().line))
+}
+
+/// The column in bytes the error is about, from 1; 0 where there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_column(error: *const ehr_error) -> u32 {
+    getter(0, || Ok(details(error)?.error.location().column))
+}
+
+/// How many findings led to an `EHR_RECORD_INVALID`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_issue_count(error: *const ehr_error) -> usize {
+    getter(0, || Ok(details(error)?.error.issues().len()))
+}
+
+/// Reads one finding of an `EHR_RECORD_INVALID` into `*issue_out`.
+///
+/// Ownership: the texts in `*issue_out` belong to `error`.
+/// Errors:    EHR_NOT_FOUND where `index` is not less than ehr_error_issue_count().
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_issue(error: *const ehr_error, index: usize, issue_out_: *mut ehr_issue) -> ehr_status {
+    crate::guard::guard(std::ptr::null_mut(), || issue_out(details(error)?.error.issues(), index, issue_out_))
+}
+
+/// Releases an error. NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_free(error: *mut ehr_error) {
+    getter((), || {
+        handle::release::<ehr_error, Details>(error);
+        Ok(())
+    });
+}
+
+/// The stable name of a status, such as `not-found`; empty for a number that is none. The text lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_status_name(status: ehr_status) -> ehr_str {
+    of(status).map_or(if status == 0 { lend("ok") } else { ehr_str::EMPTY }, |code| lend(code.name()))
+}
+
+/// One sentence on what a status means; empty for a number that is none. The text lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_status_sentence(status: ehr_status) -> ehr_str {
+    of(status).map_or(ehr_str::EMPTY, |code| lend(code.sentence()))
+}
+
+fn of(status: ehr_status) -> Option<Code> {
+    Code::ALL.iter().copied().find(|code| ehr_status::from(code.number()) == status)
+}

@@ -1,0 +1,726 @@
+/* ehrcore: an embeddable EHR core. Written by `cargo xtask header`; do not edit.
+ *
+ * Conventions, for every function:
+ *   Status comes back; results go through the last arguments and are untouched on an error.
+ *   `error_out` may be NULL; otherwise, on an error, it receives details to be released with ehr_error_free().
+ *   Text is UTF-8 with a length, not terminated. Text that is lent belongs to the handle it came from.
+ *   A handle is released with its own ehr_*_free(); NULL is fine; a handle released twice is answered with
+ *   EHR_HANDLE_CLOSED and does no harm.
+ *   Every function may be called from any thread, at the same time as any other.
+ *   No function prints, unwinds or ends the process. No error text holds record content.
+ *   Since 0.1.0, unless a function says otherwise.
+ */
+
+#ifndef EHRCORE_H
+#define EHRCORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef EHR_API
+#define EHR_API
+#endif
+
+#define EHR_ABI_VERSION 1
+
+/* What a status says. Numbers are never reused. */
+enum ehr_code {
+    EHR_OK = 0,
+    /* an argument is not of the form the call asks for */
+    EHR_INVALID_ARGUMENT = 1,
+    /* there is nothing here under that name, or it is not for this session to see */
+    EHR_NOT_FOUND = 2,
+    /* a rule of the library itself was broken; nothing was written */
+    EHR_INTERNAL = 3,
+    /* the caller cancelled the call */
+    EHR_CANCELLED = 4,
+    /* this version or form is not supported */
+    EHR_UNSUPPORTED = 5,
+    /* the operating system refused to read or write */
+    EHR_IO = 6,
+    /* the text is not well-formed JSON */
+    EHR_JSON_SYNTAX = 100,
+    /* the text is not valid UTF-8 */
+    EHR_JSON_UTF8 = 101,
+    /* a \u escape is half of a surrogate pair */
+    EHR_JSON_SURROGATE = 102,
+    /* the text starts with a byte order mark */
+    EHR_JSON_BOM = 103,
+    /* there is more text after the end of the value */
+    EHR_JSON_TRAILING = 104,
+    /* the text ends before the value does */
+    EHR_JSON_END = 105,
+    /* a name occurs twice in one object */
+    EHR_JSON_DUPLICATE_KEY = 106,
+    /* the value is nested deeper than the limit */
+    EHR_LIMIT_DEPTH = 110,
+    /* the text is larger than the limit */
+    EHR_LIMIT_SIZE = 111,
+    /* there are more values than the limit */
+    EHR_LIMIT_COUNT = 112,
+    /* a resource has no resourceType */
+    EHR_RESOURCE_TYPE_MISSING = 200,
+    /* the resourceType is not one of FHIR R4 */
+    EHR_RESOURCE_TYPE_UNKNOWN = 201,
+    /* an element is not part of this type */
+    EHR_ELEMENT_UNKNOWN = 202,
+    /* a required element is missing */
+    EHR_ELEMENT_MISSING = 203,
+    /* an element that may occur once is an array */
+    EHR_ELEMENT_REPEATS = 204,
+    /* an element that may repeat is not an array */
+    EHR_ELEMENT_NOT_ARRAY = 205,
+    /* the JSON type does not fit the element */
+    EHR_ELEMENT_TYPE = 206,
+    /* an object, array or string is empty */
+    EHR_ELEMENT_EMPTY = 207,
+    /* a choice element has more than one type */
+    EHR_CHOICE_REPEATED = 208,
+    /* null stands where FHIR allows none */
+    EHR_NULL_VALUE = 209,
+    /* the arrays of values and of their extensions differ in length */
+    EHR_PAIR_LENGTH = 210,
+    /* the value does not have the form of its type */
+    EHR_PRIMITIVE_FORM = 211,
+    /* the code is not in the required value set */
+    EHR_CODE_UNKNOWN = 212,
+    /* the reference does not have one of the forms FHIR allows */
+    EHR_REFERENCE_FORM = 213,
+    /* the reference points to a type that is not allowed here */
+    EHR_REFERENCE_TARGET = 214,
+    /* the reference names a contained resource that is not there */
+    EHR_REFERENCE_CONTAINED = 215,
+    /* a contained resource breaks the rules of containment */
+    EHR_CONTAINED_SHAPE = 216,
+    /* the narrative holds markup that FHIR does not allow */
+    EHR_NARRATIVE_UNSAFE = 217,
+    /* the Bundle breaks a rule of its type */
+    EHR_BUNDLE_SHAPE = 218,
+    /* there were more findings than the limit; the rest were counted only */
+    EHR_FINDINGS_TRUNCATED = 219,
+    /* the key does not open this */
+    EHR_WRONG_KEY = 400,
+    /* stored bytes are not what was written */
+    EHR_CORRUPT = 401,
+    /* stored bytes end too early */
+    EHR_TRUNCATED = 402,
+    /* the stored format is newer or older than this library reads */
+    EHR_VERSION_UNSUPPORTED = 403,
+    /* the key source did not answer */
+    EHR_KEY_UNAVAILABLE = 404,
+    /* the key derivation parameters are below the floor */
+    EHR_KEY_WEAK = 405,
+    /* the operating system gave no random bytes */
+    EHR_RANDOM_UNAVAILABLE = 406,
+    /* another process has this store open */
+    EHR_LOCKED = 500,
+    /* there is already a file of that name */
+    EHR_STORE_EXISTS = 501,
+    /* the file is not an ehrcore store */
+    EHR_NOT_A_STORE = 502,
+    /* the record changed since the version named */
+    EHR_CONFLICT = 503,
+    /* the record was erased */
+    EHR_ERASED = 504,
+    /* the search is not of a form this store answers */
+    EHR_QUERY_INVALID = 505,
+    /* an earlier failure closed this handle; open the store again */
+    EHR_POISONED = 506,
+    /* the store is open for reading only */
+    EHR_READ_ONLY = 507,
+    /* the storage under the store refused to read or write */
+    EHR_STORE_IO = 508,
+    /* the session may not do this */
+    EHR_DENIED = 600,
+    /* the audit entry could not be written, so the access did not happen */
+    EHR_AUDIT_UNAVAILABLE = 601,
+    /* the audit log does not verify */
+    EHR_AUDIT_BROKEN = 602,
+    /* the call needs a purpose of use */
+    EHR_PURPOSE_REQUIRED = 603,
+    /* the record does not conform; nothing was written */
+    EHR_RECORD_INVALID = 700,
+    /* the source is not a Bundle or NDJSON that can be read */
+    EHR_BUNDLE_UNREADABLE = 701,
+    /* there is no quarantined entry of that number */
+    EHR_QUARANTINE_UNKNOWN = 702,
+    /* a reference inside the change set points to nothing */
+    EHR_REFERENCE_UNRESOLVED = 703,
+    /* the library caught a defect of its own at the boundary */
+    EHR_PANIC = 900,
+    /* a pointer that must not be null is null */
+    EHR_NULL_POINTER = 901,
+    /* the handle was closed */
+    EHR_HANDLE_CLOSED = 902,
+};
+
+enum ehr_severity {
+    EHR_SEVERITY_FATAL = 1,
+    EHR_SEVERITY_ERROR = 2,
+    EHR_SEVERITY_WARNING = 3,
+    EHR_SEVERITY_INFORMATION = 4
+};
+
+enum ehr_verify_level {
+    EHR_VERIFY_LOG = 0,
+    EHR_VERIFY_RECORDS = 1
+};
+
+
+/*
+ Details of a failed call. Holds no record content.
+ */
+typedef struct ehr_error ehr_error;
+
+/*
+ What opens a store: 32 bytes, a passphrase, or the host's key management.
+ */
+typedef struct ehr_key ehr_key;
+
+/*
+ Records in order: a page of a search, a history, a chart.
+ */
+typedef struct ehr_page ehr_page;
+
+/*
+ One version of one record.
+ */
+typedef struct ehr_record ehr_record;
+
+/*
+ What was found in a record.
+ */
+typedef struct ehr_report ehr_report;
+
+/*
+ One actor, one purpose.
+ */
+typedef struct ehr_session ehr_session;
+
+/*
+ An open store. Released when its last session is.
+ */
+typedef struct ehr_store ehr_store;
+
+/*
+ Text or bytes that a call made.
+ */
+typedef struct ehr_text ehr_text;
+
+/*
+ `EHR_OK` or the number of an error code; see the enum `ehr_code`.
+ */
+typedef int32_t ehr_status;
+
+/*
+ UTF-8 text or bytes with a length; not terminated. `{NULL, 0}` is empty.
+
+ As an argument it is only read during the call. As a result it stays valid until the handle it came from is released.
+ */
+typedef struct {
+    /*
+     First byte; may be NULL where `length` is 0.
+     */
+    const char *data;
+    /*
+     Number of bytes.
+     */
+    size_t length;
+} ehr_str;
+
+/*
+ One finding about a record. The texts belong to the error or report it was read from.
+ */
+typedef struct {
+    /*
+     `EHR_SEVERITY_*`: 1 fatal, 2 error, 3 warning, 4 information.
+     */
+    int32_t severity;
+    /*
+     The stable code: one of `enum ehr_code`.
+     */
+    ehr_status code;
+    /*
+     Line, from 1; 0 where there is none.
+     */
+    uint32_t line;
+    /*
+     Column in bytes, from 1; 0 where there is none.
+     */
+    uint32_t column;
+    /*
+     Element path, such as `Patient.name[0].family`.
+     */
+    ehr_str path;
+    /*
+     What was expected, in one sentence.
+     */
+    ehr_str message;
+} ehr_issue;
+
+/*
+ Who acts. The host answers for it having checked who this is.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_actor)
+     */
+    size_t size;
+    /*
+     The host's id of the user.
+     */
+    ehr_str id;
+    /*
+     physician, nurse, caregiver, patient, analyst or administrator.
+     */
+    ehr_str role;
+    /*
+     For a patient or caregiver: the logical id of the one patient they may see; else empty.
+     */
+    ehr_str patient;
+} ehr_actor;
+
+/*
+ What an import did; stored + unchanged + quarantined + refused = entries.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_import_report), set by the caller.
+     */
+    size_t size;
+    uint64_t sources;
+    uint64_t entries;
+    uint64_t stored;
+    uint64_t unchanged;
+    uint64_t quarantined;
+    uint64_t refused;
+} ehr_import_report;
+
+/*
+ What was verified.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_verify_report), set by the caller.
+     */
+    size_t size;
+    uint64_t events;
+    uint64_t records;
+    uint64_t patients;
+} ehr_verify_report;
+
+/*
+ A host's key management. Both calls give 0 on success; anything else is reported as EHR_KEY_UNAVAILABLE.
+
+ `associated` names the store and must be authenticated with what is wrapped.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_key_source)
+     */
+    size_t size;
+    /*
+     Given back with each call.
+     */
+    void *context;
+    /*
+     Wraps the 32 bytes at `root`: writes at most `capacity` bytes to `wrapped` and their number to `*length`.
+     */
+    int32_t (*wrap)(void *context,
+                    ehr_str associated,
+                    const uint8_t *root,
+                    uint8_t *wrapped,
+                    size_t capacity,
+                    size_t *length);
+    /*
+     Unwraps: writes 32 bytes to `root`.
+     */
+    int32_t (*unwrap)(void *context, ehr_str associated, ehr_str wrapped, uint8_t *root);
+} ehr_key_source;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ The code of an error, one of `enum ehr_code`; 0 where `error` is not an open error.
+ */
+EHR_API ehr_status ehr_error_code(const ehr_error *error);
+
+/*
+ The whole message in one sentence: where, what was expected, what was found. Never record content.
+
+ Ownership: the text belongs to `error`.
+ */
+EHR_API ehr_str ehr_error_message(const ehr_error *error);
+
+/*
+ The element path the error is about; empty where there is none. Ownership: the text belongs to `error`.
+ */
+EHR_API ehr_str ehr_error_path(const ehr_error *error);
+
+/*
+ The line the error is about, from 1; 0 where there is none.
+ */
+EHR_API uint32_t ehr_error_line(const ehr_error *error);
+
+/*
+ The column in bytes the error is about, from 1; 0 where there is none.
+ */
+EHR_API uint32_t ehr_error_column(const ehr_error *error);
+
+/*
+ How many findings led to an `EHR_RECORD_INVALID`.
+ */
+EHR_API size_t ehr_error_issue_count(const ehr_error *error);
+
+/*
+ Reads one finding of an `EHR_RECORD_INVALID` into `*issue_out`.
+
+ Ownership: the texts in `*issue_out` belong to `error`.
+ Errors:    EHR_NOT_FOUND where `index` is not less than ehr_error_issue_count().
+ */
+EHR_API ehr_status ehr_error_issue(const ehr_error *error, size_t index, ehr_issue *issue_out_);
+
+/*
+ Releases an error. NULL is fine.
+ */
+EHR_API void ehr_error_free(ehr_error *error);
+
+/*
+ The stable name of a status, such as `not-found`; empty for a number that is none. The text lives for ever.
+ */
+EHR_API ehr_str ehr_status_name(ehr_status status);
+
+/*
+ One sentence on what a status means; empty for a number that is none. The text lives for ever.
+ */
+EHR_API ehr_str ehr_status_sentence(ehr_status status);
+
+/*
+ The resource type, such as `Patient`. Ownership: the text lives for ever.
+ */
+EHR_API ehr_str ehr_record_kind(const ehr_record *record);
+
+/*
+ The logical id. Ownership: the text belongs to `record`.
+ */
+EHR_API ehr_str ehr_record_id(const ehr_record *record);
+
+/*
+ The number of this version, from 1; 0 where `record` is not open.
+ */
+EHR_API uint32_t ehr_record_version(const ehr_record *record);
+
+/*
+ When this version was written: microseconds since 1970-01-01T00:00:00Z.
+ */
+EHR_API int64_t ehr_record_time(const ehr_record *record);
+
+/*
+ 1 where this version says that the record was deleted; then it has no bytes.
+ */
+EHR_API int32_t ehr_record_deleted(const ehr_record *record);
+
+/*
+ The JSON exactly as it was written. Ownership: the bytes belong to `record`.
+ */
+EHR_API ehr_str ehr_record_bytes(const ehr_record *record);
+
+/*
+ Releases a record. NULL is fine.
+ */
+EHR_API void ehr_record_free(ehr_record *record);
+
+/*
+ How many records are on a page.
+ */
+EHR_API size_t ehr_page_count(const ehr_page *page);
+
+/*
+ One record of a page, from 0.
+
+ Ownership: on EHR_OK, `*record_out` is the caller's; release it with ehr_record_free(). It may outlive the page.
+ Errors:    EHR_NOT_FOUND where `index` is not less than ehr_page_count().
+ */
+EHR_API ehr_status ehr_page_record(const ehr_page *page, size_t index, ehr_record **record_out, ehr_error **error_out);
+
+/*
+ Where the next page starts: to be given to ehr_session_search(). Empty on the last page. Ownership: belongs to `page`.
+ */
+EHR_API ehr_str ehr_page_next(const ehr_page *page);
+
+/*
+ Releases a page. NULL is fine.
+ */
+EHR_API void ehr_page_free(ehr_page *page);
+
+/*
+ The bytes of a text. Ownership: they belong to `text`.
+ */
+EHR_API ehr_str ehr_text_bytes(const ehr_text *text);
+
+/*
+ Releases a text. NULL is fine.
+ */
+EHR_API void ehr_text_free(ehr_text *text);
+
+/*
+ Begins a session. `purpose` is TREAT, HPAYMT, HOPERAT, HRESCH or PATRQT.
+
+ Ownership: on EHR_OK, `*session_out` is the caller's; release it with ehr_session_free(). It keeps the store open.
+ Errors:    EHR_INVALID_ARGUMENT, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_open(const ehr_store *store,
+                            const ehr_actor *actor,
+                            ehr_str purpose,
+                            ehr_session **session_out,
+                            ehr_error **error_out);
+
+/*
+ Reads the current version of one record.
+
+ Ownership: on EHR_OK, `*record_out` is the caller's; release it with ehr_record_free().
+ Errors:    EHR_NOT_FOUND, EHR_DENIED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_read(const ehr_session *session,
+                            ehr_str kind_name,
+                            ehr_str id,
+                            ehr_record **record_out,
+                            ehr_error **error_out);
+
+/*
+ Reads one version of a record by its number. Otherwise as ehr_session_read().
+ */
+EHR_API
+ehr_status ehr_session_read_version(const ehr_session *session,
+                                    ehr_str kind_name,
+                                    ehr_str id,
+                                    uint32_t version,
+                                    ehr_record **record_out,
+                                    ehr_error **error_out);
+
+/*
+ Reads the version that was current at an instant, in microseconds since 1970 UTC. Otherwise as ehr_session_read().
+ */
+EHR_API
+ehr_status ehr_session_as_of(const ehr_session *session,
+                             ehr_str kind_name,
+                             ehr_str id,
+                             int64_t at,
+                             ehr_record **record_out,
+                             ehr_error **error_out);
+
+/*
+ Every version of a record, newest first, deletions included.
+
+ Ownership: on EHR_OK, `*page_out` is the caller's; release it with ehr_page_free().
+ Errors:    as ehr_session_read().
+ */
+EHR_API
+ehr_status ehr_session_history(const ehr_session *session,
+                               ehr_str kind_name,
+                               ehr_str id,
+                               ehr_page **page_out,
+                               ehr_error **error_out);
+
+/*
+ Writes one record: one durable change set. A record without an id gets one.
+
+ Ownership: on EHR_OK, `*record_out` is the version that is current now; release it with ehr_record_free().
+ Errors:    EHR_RECORD_INVALID with findings in the error: nothing was written; EHR_DENIED, EHR_JSON_*, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_write(const ehr_session *session,
+                             ehr_str resource,
+                             ehr_record **record_out,
+                             ehr_error **error_out);
+
+/*
+ Writes one record where its current version has the number `version` (0: where there is none).
+
+ Errors: EHR_CONFLICT where it has another; otherwise as ehr_session_write().
+ */
+EHR_API
+ehr_status ehr_session_write_if_match(const ehr_session *session,
+                                      ehr_str resource,
+                                      uint32_t version,
+                                      ehr_record **record_out,
+                                      ehr_error **error_out);
+
+/*
+ Writes a version that says the record is deleted. Earlier versions stay.
+
+ Errors: EHR_NOT_FOUND, EHR_DENIED, EHR_STORE_IO.
+ */
+EHR_API ehr_status ehr_session_delete(const ehr_session *session, ehr_str kind_name, ehr_str id, ehr_error **error_out);
+
+/*
+ A page of the records that match a query in FHIR's search syntax, such as `name=smith&birthdate=ge1980&_count=20`.
+
+ `from` is empty for the first page, then what ehr_page_next() gave.
+ Ownership: on EHR_OK, `*page_out` is the caller's; release it with ehr_page_free().
+ Errors:    EHR_QUERY_INVALID, EHR_DENIED, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_search(const ehr_session *session,
+                              ehr_str kind_name,
+                              ehr_str query,
+                              ehr_str from,
+                              ehr_page **page_out,
+                              ehr_error **error_out);
+
+/*
+ Every current record of a patient, by the patient's logical id.
+
+ Ownership: on EHR_OK, `*page_out` is the caller's; release it with ehr_page_free().
+ Errors:    EHR_NOT_FOUND, EHR_DENIED, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_chart(const ehr_session *session,
+                             ehr_str patient,
+                             ehr_page **page_out,
+                             ehr_error **error_out);
+
+/*
+ A patient's chart as a Bundle; each record stands in it byte for byte as it was stored.
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_NOT_FOUND, EHR_DENIED, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_export_chart(const ehr_session *session,
+                                    ehr_str patient,
+                                    ehr_text **text_out,
+                                    ehr_error **error_out);
+
+/*
+ Everything as NDJSON, a file for each type in `folder`, which must exist. `*records_out` is how many were written.
+
+ Errors: EHR_DENIED, EHR_IO, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_export(const ehr_session *session,
+                              ehr_str folder,
+                              uint64_t *records_out,
+                              ehr_error **error_out);
+
+/*
+ Imports a file, or every .json, .ndjson and .jsonl file below a folder. Needs an administrator.
+
+ `report_out->size` must be set. Errors: EHR_DENIED, EHR_IO, EHR_BUNDLE_UNREADABLE; batches committed before stay.
+ */
+EHR_API
+ehr_status ehr_session_import(const ehr_session *session,
+                              ehr_str path,
+                              ehr_import_report *report_out,
+                              ehr_error **error_out);
+
+/*
+ Verifies the audit log and, with EHR_VERIFY_RECORDS, every current record. Needs an administrator.
+
+ `report_out->size` must be set. Errors: EHR_AUDIT_BROKEN, EHR_CORRUPT, EHR_WRONG_KEY, EHR_DENIED.
+ */
+EHR_API
+ehr_status ehr_session_verify(const ehr_session *session,
+                              int32_t level,
+                              ehr_verify_report *report_out,
+                              ehr_error **error_out);
+
+/*
+ Releases a session and writes the audit events that wait. NULL is fine.
+ */
+EHR_API void ehr_session_free(ehr_session *session);
+
+/*
+ A key of 32 uniformly random bytes that the host keeps. Release with ehr_key_free(); it is wiped then.
+
+ Errors: EHR_INVALID_ARGUMENT where `bytes` has not 32 bytes.
+ */
+EHR_API ehr_status ehr_key_raw(ehr_str bytes, ehr_key **key_out, ehr_error **error_out);
+
+/*
+ A key made of a passphrase with Argon2id. Servers should use ehr_key_host(). Release with ehr_key_free().
+ */
+EHR_API ehr_status ehr_key_passphrase(ehr_str passphrase, ehr_key **key_out, ehr_error **error_out);
+
+/*
+ The host's key management. `*source` is copied; its `context` must live as long as the key. Release with ehr_key_free().
+ */
+EHR_API
+ehr_status ehr_key_host(const ehr_key_source *source,
+                        ehr_key **key_out,
+                        ehr_error **error_out);
+
+/*
+ Releases a key. NULL is fine.
+ */
+EHR_API void ehr_key_free(ehr_key *key);
+
+/*
+ Makes a new store in one new file. `key` is used during the call only.
+
+ Ownership: on EHR_OK, `*store_out` is the caller's; release it with ehr_store_free().
+ Errors:    EHR_STORE_EXISTS, EHR_IO, EHR_KEY_UNAVAILABLE.
+ */
+EHR_API ehr_status ehr_create(ehr_str file, const ehr_key *key, ehr_store **store_out, ehr_error **error_out);
+
+/*
+ Opens a store. `key` is used during the call only.
+
+ Ownership: on EHR_OK, `*store_out` is the caller's; release it with ehr_store_free().
+ Errors:    EHR_LOCKED where another process has it open; EHR_WRONG_KEY, EHR_NOT_A_STORE, EHR_CORRUPT, EHR_IO.
+ */
+EHR_API ehr_status ehr_open(ehr_str file, const ehr_key *key, ehr_store **store_out, ehr_error **error_out);
+
+/*
+ Releases a store. NULL is fine. The file is closed when the last session on it is released too.
+ */
+EHR_API void ehr_store_free(ehr_store *store);
+
+/*
+ Checks the structure of one FHIR R4 resource. Needs no store.
+
+ Ownership: on EHR_OK, `*report_out` is the caller's, also where there are findings; release it with ehr_report_free().
+ Errors:    EHR_JSON_*, EHR_LIMIT_*, EHR_RESOURCE_TYPE_*: the text is no R4 resource.
+ */
+EHR_API ehr_status ehr_validate(ehr_str resource, ehr_report **report_out, ehr_error **error_out);
+
+/*
+ 1 where there is no finding of severity error or fatal.
+ */
+EHR_API int32_t ehr_report_is_valid(const ehr_report *report);
+
+/*
+ How many findings can be read.
+ */
+EHR_API size_t ehr_report_count(const ehr_report *report);
+
+/*
+ Reads one finding into `*issue_out`. Ownership: its texts belong to `report`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API ehr_status ehr_report_issue(const ehr_report *report, size_t index, ehr_issue *issue);
+
+/*
+ Releases a report. NULL is fine.
+ */
+EHR_API void ehr_report_free(ehr_report *report);
+
+/*
+ The version of the library, such as `0.1.0`. The text lives for ever. Threads: any. Since: 0.1.0
+ */
+EHR_API ehr_str ehr_version(void);
+
+/*
+ The version of the ABI: grows by one when a function is added; a program needs at least the one it was compiled with
+ (`EHR_ABI_VERSION`). Threads: any. Since: 0.1.0
+ */
+EHR_API uint32_t ehr_abi_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* EHRCORE_H */
