@@ -175,7 +175,8 @@ fn main() {
         println!("search             {:8.1} us  {kind}?{text}", median(times));
     }
 
-    let times: Vec<f64> = (0..200)
+    let commits: usize = std::env::var("EHRCORE_COMMITS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let times: Vec<f64> = (0..commits)
         .map(|n| {
             let json = format!(
                 r#"{{"resourceType":"Observation","id":"bench-{n}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"8302-2"}}]}},"subject":{{"reference":"Patient/bench-{}"}}}}"#,

@@ -10,9 +10,14 @@ mod change;
 mod embedded;
 mod find;
 mod group;
+#[cfg(test)]
+mod laws;
 mod layout;
 mod snapshot;
 mod terms;
+#[cfg(feature = "embedded")]
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

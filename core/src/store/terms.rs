@@ -92,6 +92,8 @@ impl Probe {
             Wanted::Uri(uri) => exactly(hashed(uri)),
             Wanted::Reference(_, id) => {
                 let mut probes = vec![exactly(hashed(id))];
+                // What an address stands for can have become known, or ambiguous, since the record was written.
+                probes.extend(id.strip_prefix("urn:uuid:").map(|id| exactly(hashed(id))));
                 if let Some((_, id)) = resolve(id).as_deref().and_then(parse_reference) {
                     probes.push(exactly(hashed(id)));
                 }

@@ -7,11 +7,11 @@ use crate::time::Timestamp;
 use proptest::prelude::*;
 use std::path::Path;
 
-fn kind(name: &str) -> ResourceType {
+pub(super) fn kind(name: &str) -> ResourceType {
     ResourceType::from_name(name).expect("part of R4")
 }
 
-fn create(path: &Path) -> Store {
+pub(super) fn create(path: &Path) -> Store {
     let backend = Embedded::create(path, 1 << 20).expect("a new file");
     Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("a new store")
 }
@@ -21,28 +21,28 @@ fn open(path: &Path) -> Result<Store> {
     Store::open(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
 }
 
-fn patient(id: &str, family: &str, born: &str) -> Record {
+pub(super) fn patient(id: &str, family: &str, born: &str) -> Record {
     let json = format!(
         r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{family}","given":["Jo"]}}],"birthDate":"{born}","identifier":[{{"system":"urn:mrn","value":"M-{id}"}}]}}"#
     );
     Record::parse(json.as_bytes()).expect("a resource")
 }
 
-fn observation(id: &str, patient: &str, code: &str, date: &str) -> Record {
+pub(super) fn observation(id: &str, patient: &str, code: &str, date: &str) -> Record {
     let json = format!(
         r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}},"subject":{{"reference":"{patient}"}},"effectiveDateTime":"{date}"}}"#
     );
     Record::parse(json.as_bytes()).expect("a resource")
 }
 
-fn put(store: &Store, at: i64, records: &[Record]) -> Vec<Outcome> {
+pub(super) fn put(store: &Store, at: i64, records: &[Record]) -> Vec<Outcome> {
     let mut change = store.change(Timestamp(at), "tester").expect("a change");
     let outcomes = records.iter().map(|record| change.put(record, &PutMeta::DIRECT).expect("it is put")).collect();
     change.commit().expect("it commits");
     outcomes
 }
 
-fn found(store: &Store, kind_name: &str, query: &str) -> Vec<String> {
+pub(super) fn found(store: &Store, kind_name: &str, query: &str) -> Vec<String> {
     let snapshot = store.snapshot().expect("a view");
     let query = Query::parse(kind(kind_name), query).expect("a query");
     let page = snapshot.search(&query, None, 1000, &|_| true).expect("it searches");
