@@ -10,7 +10,7 @@ use ehrcore::limits::Limits;
 use ehrcore::record::Record;
 use ehrcore::schema::ResourceType;
 use ehrcore::search::Query;
-use ehrcore::store::{Embedded, PutMeta, Store};
+use ehrcore::store::{Embedded, PutMeta, Store, Table};
 use ehrcore::time::Timestamp;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -103,6 +103,19 @@ fn main() {
         per_resource.push(start.elapsed().as_secs_f64() * 1e6 / count as f64);
         if round + 1 == rounds {
             let before = std::fs::metadata(&path).expect("the file").len();
+            for table in Table::ALL {
+                let (mut rows, mut keys, mut values) = (0, 0, 0);
+                let snapshot = store.snapshot().expect("a view");
+                let mut add = |key: &[u8], value: &[u8]| {
+                    rows += 1;
+                    keys += key.len();
+                    values += value.len();
+                    true
+                };
+                snapshot.view().range(table, &[], &[0xff; 20], &mut add).expect("readable");
+                let each = |bytes: usize| bytes as f64 / count as f64;
+                println!("  {table:<12?} {rows:8} rows {:8.1} + {:.1} bytes/resource", each(keys), each(values));
+            }
             let mut store = store;
             store.compact().expect("compact");
             drop(store);
