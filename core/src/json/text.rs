@@ -118,11 +118,11 @@ impl<'a> Cursor<'a> {
             // Eight bytes at a time until one is a quote, a backslash or a control character.
             while let Some(chunk) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
                 let word = u64::from_le_bytes(*chunk);
-                let (quote, backslash) = (word ^ QUOTES, word ^ BACKSLASHES);
-                let found = (quote.wrapping_sub(ONES) & !quote)
-                    | (backslash.wrapping_sub(ONES) & !backslash)
-                    | (word.wrapping_sub(ONES * 0x20) & !word);
-                let found = found & HIGHS;
+                // A byte is zero below a borrow: the lowest hit is exact, and only the lowest is used.
+                let quote = (word ^ QUOTES).wrapping_sub(ONES);
+                let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES);
+                let control = word.wrapping_sub(ONES * 0x20);
+                let found = (quote | backslash | control) & !word & HIGHS;
                 if found != 0 {
                     at += (found.trailing_zeros() / 8) as usize;
                     break;
