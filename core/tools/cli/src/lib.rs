@@ -1,1 +1,272 @@
-//! The command.
+//! The command `ehr`, as a function, so that the Python wheel can bring it too.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 findings or a failed check; 2 usage;
+//! 3 denied; 4 not found; 5 wrong or missing key; 6 locked, damaged or no store; 7 input or output failed.
+#![allow(clippy::print_stdout)]
+
+mod demo;
+mod output;
+mod store;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use ehrcore::error::{Code, Error};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Keep, check, find and exchange FHIR R4 health records in one encrypted file.
+#[derive(Parser)]
+#[command(name = "ehr", version, after_help = AFTER)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Keys: --key-file FILE or EHR_KEY_FILE names a file of 64 hexadecimal digits; otherwise a passphrase is asked for, or read from
+the file that EHR_PASSPHRASE_FILE names.
+
+Exit codes: 0 done; 1 findings or a failed check; 2 usage; 3 denied; 4 not found; 5 key; 6 locked, damaged or no store;
+7 input or output.
+
+Example:
+  ehr init clinic.ehr --new-key-file clinic.key
+  ehr import clinic.ehr charts/ --key-file clinic.key
+  ehr search clinic.ehr Patient name=smith --key-file clinic.key";
+
+/// How a store is opened and by whom.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Access {
+    /// The store
+    store: PathBuf,
+    /// File with the key: 64 hexadecimal digits
+    #[arg(long, env = "EHR_KEY_FILE")]
+    key_file: Option<PathBuf>,
+    /// Who acts: the id kept in the audit log
+    #[arg(long, env = "EHR_ACTOR", default_value = "ehr-command")]
+    actor: String,
+    /// In which role: physician, nurse, caregiver, patient, analyst, administrator
+    #[arg(long, env = "EHR_ROLE")]
+    role: Option<String>,
+    /// For which purpose of use: TREAT, HPAYMT, HOPERAT, HRESCH, PATRQT
+    #[arg(long, env = "EHR_PURPOSE")]
+    purpose: Option<String>,
+    /// For a patient or caregiver: the one patient they may see
+    #[arg(long, env = "EHR_PATIENT")]
+    bound_to: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new store
+    Init {
+        /// The file to make
+        store: PathBuf,
+        /// File with the key: 64 hexadecimal digits
+        #[arg(long, env = "EHR_KEY_FILE")]
+        key_file: Option<PathBuf>,
+        /// Make a new random key and write it to this file, readable by you only
+        #[arg(long, conflicts_with = "key_file")]
+        new_key_file: Option<PathBuf>,
+    },
+    /// Import Bundles, NDJSON and resources from files and folders
+    Import {
+        #[command(flatten)]
+        access: Access,
+        /// Files and folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Check FHIR JSON and NDJSON; needs no store
+    Validate {
+        /// Files and folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Print every finding and not the summary only
+        #[arg(long)]
+        all: bool,
+    },
+    /// List the patients
+    List {
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Show one record
+    Show {
+        #[command(flatten)]
+        access: Access,
+        /// Type/id
+        record: String,
+        /// A version by number
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Find records
+    Search {
+        #[command(flatten)]
+        access: Access,
+        /// Resource type
+        kind: String,
+        /// FHIR search parameters, such as name=smith
+        query: Vec<String>,
+        /// Only count
+        #[arg(long)]
+        count: bool,
+    },
+    /// List the versions of a record
+    History {
+        #[command(flatten)]
+        access: Access,
+        /// Type/id
+        record: String,
+    },
+    /// Export everything as NDJSON, or one chart as a Bundle
+    Export {
+        #[command(flatten)]
+        access: Access,
+        /// Folder for NDJSON, or file for a chart
+        out: PathBuf,
+        /// Only this patient's chart
+        #[arg(long)]
+        patient: Option<String>,
+    },
+    /// List everything in a patient's chart
+    Chart {
+        #[command(flatten)]
+        access: Access,
+        /// The patient's id
+        patient: String,
+    },
+    /// Show the audit log
+    Audit {
+        #[command(flatten)]
+        access: Access,
+        /// First event
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Most events
+        #[arg(long, default_value_t = 1000)]
+        count: usize,
+    },
+    /// Verify the audit log and every record
+    Verify {
+        #[command(flatten)]
+        access: Access,
+    },
+    /// Show what was kept aside on import, or release one entry
+    Quarantine {
+        #[command(flatten)]
+        access: Access,
+        /// Release the entry of this number
+        #[arg(long)]
+        release: Option<u64>,
+        /// With a mended record from this file
+        #[arg(long, requires = "release")]
+        with: Option<PathBuf>,
+    },
+    /// Print the import ledger
+    Ledger {
+        #[command(flatten)]
+        access: Access,
+    },
+    /// See it all on made-up charts
+    Demo {
+        /// Folder to leave the results in
+        #[arg(long, default_value = "demo")]
+        out: PathBuf,
+        /// How many patients
+        #[arg(long, default_value_t = 200)]
+        patients: u64,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Why a command ended early.
+pub(crate) enum Failure {
+    /// An error of the library.
+    Library(Error),
+    /// A check failed or findings were made; said already.
+    Findings,
+    /// The call's words are off.
+    Usage(&'static str),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Library(error)
+    }
+}
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Library(error.into())
+    }
+}
+
+pub(crate) type Done = Result<(), Failure>;
+
+/// Runs the command; gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    let json = arguments.json;
+    let done = match arguments.command {
+        Command::Init { store, key_file, new_key_file } => store::init(&store, key_file, new_key_file),
+        Command::Import { access, paths } => store::import(&access, &paths, json),
+        Command::Validate { paths, all } => validate::run(&paths, all, json),
+        Command::List { access } => store::list(&access, json),
+        Command::Show { access, record, version } => store::show(&access, &record, version),
+        Command::Search { access, kind, query, count } => store::search(&access, &kind, &query, count, json),
+        Command::History { access, record } => store::history(&access, &record, json),
+        Command::Export { access, out, patient } => store::export(&access, &out, patient, json),
+        Command::Chart { access, patient } => store::chart(&access, &patient, json),
+        Command::Audit { access, from, count } => store::audit(&access, from, count, json),
+        Command::Verify { access } => store::verify(&access, json),
+        Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),
+        Command::Ledger { access } => store::ledger(&access),
+        Command::Demo { out, patients } => demo::run(&out, patients),
+        Command::Completions { shell } => {
+            let mut command = <Arguments as clap::CommandFactory>::command();
+            clap_complete::generate(shell, &mut command, "ehr", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(Failure::Findings) => 1,
+        Err(Failure::Usage(what)) => {
+            eprintln!("ehr: {what}");
+            2
+        }
+        Err(Failure::Library(error)) => {
+            eprintln!("ehr: {error}");
+            for issue in error.issues() {
+                eprintln!("  {}", output::issue(issue));
+            }
+            exit_code(error.code())
+        }
+    }
+}
+
+fn exit_code(code: Code) -> u8 {
+    match code {
+        Code::Denied | Code::AuditUnavailable | Code::PurposeRequired => 3,
+        Code::NotFound | Code::QuarantineUnknown => 4,
+        Code::WrongKey | Code::KeyUnavailable | Code::KeyWeak => 5,
+        Code::Locked | Code::Corrupt | Code::NotAStore | Code::StoreExists | Code::Poisoned | Code::AuditBroken => 6,
+        Code::Io | Code::StoreIo => 7,
+        Code::InvalidArgument | Code::QueryInvalid => 2,
+        _ => 1,
+    }
+}

@@ -1,1 +1,5 @@
-fn main() {}
+//! `ehr`: the command.
+
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(ehrcore_cli::run(std::env::args_os()))
+}
