@@ -38,3 +38,8 @@ pub mod ledger;
 // 5 front door
 #[cfg(feature = "embedded")]
 pub mod ehr;
+
+/// The example of the README runs as a test.
+#[cfg(all(doctest, feature = "embedded"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}
