@@ -187,6 +187,7 @@ impl Maker {
         self.observation("laboratory", "observation-lab", &code, &value, encounter, at)
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn vital(
         &mut self,
         profile: &str,
