@@ -508,7 +508,7 @@ impl Session {
         if level == VerifyLevel::Records {
             for patient in snapshot.patients()? {
                 report.patients += u64::from(patient != PatientNumber::SHARED);
-                for stored in snapshot.chart(patient)? {
+                for stored in snapshot.checked_chart(patient)? {
                     stored.record()?;
                     report.records += 1;
                 }

@@ -72,12 +72,8 @@ fn refers(kind: Option<ResourceType>, id: &str, text: &str, resolve: &Resolver<'
         return true; // the same URL
     }
     let fits = |found: ResourceType, found_id: &str| found_id == id && kind.is_none_or(|kind| kind == found);
-    if !text.contains(':')
-        && let Some((found, found_id)) = parse_reference(text)
-    {
-        return fits(found, found_id);
-    }
-    resolve(text).is_some_and(|found| parse_reference(&found).is_some_and(|(found, found_id)| fits(found, found_id)))
+    let resolved = if text.contains(':') { resolve(text) } else { None };
+    parse_reference(resolved.as_deref().unwrap_or(text)).is_some_and(|(found, found_id)| fits(found, found_id))
 }
 
 /// R4, search, "Prefixes": `wanted` is the range the query names, `has` the range the record does; both half open.

@@ -390,6 +390,27 @@ fn a_row_pointed_at_another_record_is_found_out() {
 }
 
 #[test]
+fn an_id_row_set_back_to_an_earlier_version_is_found_by_checking() {
+    let file = FaultyFile::default();
+    let store = on(&file, true).expect("a store in memory");
+    put(&store, 1, &[patient("p", "Doe", "1970")]);
+    let key = store.id_key(kind("Patient"), "p");
+    let earlier = store.backend.read().expect("a view").get(Table::Id, &key).expect("io").expect("there");
+    put(&store, 2, &[patient("p", "Roe", "1970")]);
+    let checked = |store: &Store| {
+        let snapshot = store.snapshot().expect("a view");
+        let number = snapshot.patient("p").expect("readable").expect("there");
+        snapshot.checked_chart(number).map(|chart| chart.len()).map_err(|error| error.code())
+    };
+    assert_eq!(checked(&store), Ok(1));
+    let mut batch = Batch::default();
+    batch.put(Table::Id, key.to_vec(), earlier);
+    store.backend.commit(&batch).expect("io");
+    drop(store);
+    assert_eq!(checked(&on(&file, false).expect("it opens")), Err(Code::Corrupt));
+}
+
+#[test]
 fn every_sealed_value_opens_in_its_own_row_only() {
     let file = FaultyFile::default();
     let store = on(&file, true).expect("a store in memory");

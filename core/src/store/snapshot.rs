@@ -213,4 +213,21 @@ impl Snapshot<'_> {
         }
         Ok(chart)
     }
+
+    /// The chart of a patient, after checking that what is read by id is what the sealed index says is current: an id row
+    /// that was set back to an earlier version, or removed, is `corrupt`.
+    ///
+    /// # Errors
+    /// - as [`Snapshot::chart`].
+    pub fn checked_chart(&self, patient: PatientNumber) -> Result<Vec<Stored>> {
+        let chart = self.chart(patient)?;
+        for stored in &chart {
+            let row = self.view.get(Table::Id, &self.store.id_key(stored.kind(), stored.id()))?;
+            let place = Place { patient: patient.0, block: stored.number, slot: stored.slot };
+            if row.map(|row| read_id_row(&row)).transpose()? != Some(place) {
+                return Err(Code::Corrupt.error());
+            }
+        }
+        Ok(chart)
+    }
 }

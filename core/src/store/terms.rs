@@ -48,9 +48,8 @@ pub(super) fn entries(
             }
             // Not known here, or not yet: found by the whole address, and by the id it ends in should that come.
             put(number, hashed(text), 0);
-            if let Some(id) = text.strip_prefix("urn:uuid:") {
-                put(number, hashed(id), 0);
-            }
+            let id = text.strip_prefix("urn:uuid:").or_else(|| parse_reference(text).map(|(_, id)| id));
+            id.into_iter().for_each(|id| put(number, hashed(id), 0));
         }
     }
 }
