@@ -329,15 +329,15 @@ impl<'a> Parser<'a> {
                 repeated |= std::mem::replace(&mut type_named, true);
                 return parser.value_untyped(depth + 1);
             }
-            if let Some(key) = text.strip_prefix(b"_").and_then(|text| schema::key(owner, text)) {
-                if matches!(key.type_id.row().kind, TypeKind::Primitive(_)) {
-                    let bit = 1_u128 << key.position;
-                    repeated |= companions & bit != 0;
-                    companions |= bit;
-                    let row = parser.companion(key.element, depth + 1)?;
-                    parser.rows[row].flags |= Row::COMPANION;
-                    return Ok(row);
-                }
+            if let Some(key) = text.strip_prefix(b"_").and_then(|text| schema::key(owner, text))
+                && matches!(key.type_id.row().kind, TypeKind::Primitive(_))
+            {
+                let bit = 1_u128 << key.position;
+                repeated |= companions & bit != 0;
+                companions |= bit;
+                let row = parser.companion(key.element, depth + 1)?;
+                parser.rows[row].flags |= Row::COMPANION;
+                return Ok(row);
             }
             unknown += 1;
             parser.unknown(row, name, text.len());

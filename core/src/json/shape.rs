@@ -140,10 +140,10 @@ pub(super) fn bound(parser: &mut Parser<'_>, row: usize, expect: Expect) {
     let special = special();
     if expect.type_id == special.reference.0 {
         reference(parser, row, ElementId(expect.element));
-    } else if expect.type_id == special.concept.0 || expect.type_id == special.coding.0 {
-        if let Some(codes) = required(ElementId(expect.element)) {
-            coded(parser, row, codes, expect.type_id == special.concept.0);
-        }
+    } else if (expect.type_id == special.concept.0 || expect.type_id == special.coding.0)
+        && let Some(codes) = required(ElementId(expect.element))
+    {
+        coded(parser, row, codes, expect.type_id == special.concept.0);
     }
 }
 
@@ -254,10 +254,10 @@ pub(super) fn fragments(parser: &mut Parser<'_>, resource: usize, from: usize) {
     }
     let (mut contained, mut twice) = (HashMap::new(), Vec::new());
     for item in list.into_iter().flat_map(|list| parser.items(list)) {
-        if let Some(id) = parser.child(item, b"id") {
-            if contained.insert(parser.raw(id), item).is_some() {
-                twice.push(id);
-            }
+        if let Some(id) = parser.child(item, b"id")
+            && contained.insert(parser.raw(id), item).is_some()
+        {
+            twice.push(id);
         }
     }
     for id in twice {
