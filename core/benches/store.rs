@@ -204,6 +204,29 @@ fn main() {
         })
         .collect();
     println!("one durable commit {:8.0} us", median(times));
+    for writers in [4_usize, 16] {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for writer in 0..writers {
+                let store = &store;
+                scope.spawn(move || {
+                    for n in 0..100 {
+                        let json = format!(
+                            r#"{{"resourceType":"Observation","id":"w{writers}-{writer}-{n}","status":"final","code":{{"coding":[{{"code":"1"}}]}},"subject":{{"reference":"Patient/w{writer}"}}}}"#,
+                        );
+                        let record = Record::parse(json.as_bytes()).expect("a resource");
+                        let mut change = store.change(Timestamp(3), "bench").expect("a change");
+                        change.put(&record, &PutMeta::DIRECT).expect("put");
+                        change.commit().expect("commit");
+                    }
+                });
+            }
+        });
+        println!(
+            "{writers:2} writers         {:8.0} durable commits/s",
+            (writers * 100) as f64 / start.elapsed().as_secs_f64()
+        );
+    }
     let file = std::fs::File::options()
         .create(true)
         .truncate(true)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub enum Table {
     /// The keyring header in clear (it is authenticated), sealed counters, sealed addresses.
     Meta = 0,
-    /// Patient number 4: counters and the wrapped patient key.
+    /// Patient number 4: the wrapped patient key.
     Patient = 1,
     /// Token of a patient's logical id 16: the patient's number.
     PatientName = 2,

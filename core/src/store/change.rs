@@ -74,10 +74,8 @@ pub struct Change<'s> {
 
 struct PatientState {
     key: SealKey,
-    wrapped: Vec<u8>,
     next_block: u32,
     next_segment: u32,
-    changed: bool,
 }
 
 struct Pending {
@@ -408,24 +406,28 @@ impl Change<'_> {
             return Ok(());
         }
         let state = match self.rows.get(Table::Patient, &number.to_be_bytes())? {
-            Some(row) => {
-                let (counters, wrapped) = row.split_at_checked(8).ok_or_else(|| Code::Corrupt.error())?;
-                let counter = |at: usize| u32::from_be_bytes(counters[at..at + 4].try_into().expect("four bytes"));
-                PatientState {
-                    key: self.store.keys.patient_key(PatientNumber(number), wrapped)?,
-                    wrapped: wrapped.to_vec(),
-                    next_block: counter(0),
-                    next_segment: counter(4),
-                    changed: false,
-                }
-            }
+            Some(wrapped) => PatientState {
+                key: self.store.keys.patient_key(PatientNumber(number), &wrapped)?,
+                next_block: self.next_number(Table::Block, number)?,
+                next_segment: self.next_number(Table::Index, number)?,
+            },
             None => {
                 let (key, wrapped) = self.store.keys.new_patient_key(PatientNumber(number), &*self.store.random)?;
-                PatientState { key, wrapped, next_block: 0, next_segment: 0, changed: true }
+                self.rows.mine.put(Table::Patient, number.to_be_bytes().to_vec(), wrapped);
+                PatientState { key, next_block: 0, next_segment: 0 }
             }
         };
         self.patients.insert(number, state);
         Ok(())
+    }
+
+    /// The number after the last of a patient's blocks or segments.
+    fn next_number(&self, table: Table, patient: u32) -> Result<u32> {
+        let Some((key, _)) = self.rows.last(table, &pair((patient, 0)), &pair((patient, u32::MAX)))? else {
+            return Ok(0);
+        };
+        let number = key.get(4..).and_then(|key| key.try_into().ok()).ok_or_else(|| Code::Corrupt.error())?;
+        u32::from_be_bytes(number).checked_add(1).ok_or_else(|| Code::LimitCount.error())
     }
 
     /// Makes rows of what is pending: blocks, ids, index segments, tokens.
@@ -470,7 +472,6 @@ impl Change<'_> {
         let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
         let block = state.next_block;
         state.next_block = block.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
-        state.changed = true;
         let slots: Vec<NewSlot<'_>> = group.iter().map(new_slot).collect();
         let plain = layout::write_block(self.state.next_commit, self.state.at, &self.actor, &slots);
         let context = self.store.context(patient, RowKind::Block, block);
@@ -527,18 +528,11 @@ impl Change<'_> {
             }
             let number = state.next_segment;
             state.next_segment = number.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
-            state.changed = true;
             let context = self.store.context(patient, RowKind::Index, number);
             let plain = segment.write();
             let packed =
                 self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
             self.rows.mine.put(Table::Index, pair((patient, number)).to_vec(), packed);
-        }
-        for (number, state) in self.patients.iter_mut().filter(|(_, state)| state.changed) {
-            let counters = [state.next_block, state.next_segment];
-            let row = counters.iter().flat_map(|n| n.to_be_bytes()).chain(state.wrapped.iter().copied()).collect();
-            self.rows.mine.put(Table::Patient, number.to_be_bytes().to_vec(), row);
-            state.changed = false;
         }
         Ok(())
     }

@@ -312,9 +312,8 @@ impl Store {
         if keep && let Some(key) = lock(&self.patient_keys).get(&patient) {
             return Ok(key);
         }
-        let row = view.get(Table::Patient, &patient.to_be_bytes())?.ok_or_else(|| Code::Erased.error())?;
-        let wrapped = row.get(8..).ok_or_else(|| Code::Corrupt.error())?;
-        let key = self.keys.patient_key(PatientNumber(patient), wrapped)?;
+        let wrapped = view.get(Table::Patient, &patient.to_be_bytes())?.ok_or_else(|| Code::Erased.error())?;
+        let key = self.keys.patient_key(PatientNumber(patient), &wrapped)?;
         if keep {
             lock(&self.patient_keys).put(patient, key.clone(), 1);
         }
