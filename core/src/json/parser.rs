@@ -71,6 +71,21 @@ pub(super) struct Expect {
 
 const UNTYPED: Expect = Expect { element: Row::NONE, type_id: Row::NONE };
 
+/// What is known of the object being read.
+struct Made {
+    row: usize,
+    owner: TypeId,
+    resource: bool,
+    /// The elements seen, by position, and those whose companion `_x` was seen.
+    seen: u128,
+    companions: u128,
+    repeated: bool,
+    unknown: usize,
+    /// Whether a null stands in an array of primitives.
+    nulls: bool,
+    type_named: bool,
+}
+
 /// What `resourceType` says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Named {
@@ -306,58 +321,81 @@ impl<'a> Parser<'a> {
     fn object(&mut self, expect: Expect, depth: usize) -> Result<usize> {
         self.depth(depth)?;
         let owner = TypeId(expect.type_id);
-        let facts = owner.row();
         let row = self.open(NodeKind::Object, expect)?;
-        let resource = facts.kind == TypeKind::Resource;
-        let (mut seen, mut companions, mut repeated, mut unknown, mut nulls) = (0_u128, 0_u128, false, 0_usize, false);
-        let mut type_named = false;
+        let resource = owner.row().kind == TypeKind::Resource;
+        let mut made = Made {
+            row,
+            owner,
+            resource,
+            seen: 0,
+            companions: 0,
+            repeated: false,
+            unknown: 0,
+            nulls: false,
+            type_named: false,
+        };
         let count = self.members(|parser, name| {
-            let mut text = &parser.text.bytes[name.start..name.end];
-            let unescaped;
             if name.escapes {
-                unescaped = crate::record::unescape(text, true).into_owned();
-                text = unescaped.as_bytes();
+                return parser.escaped_property(&mut made, name, depth + 1);
             }
-            if let Some(key) = schema::key(owner, text) {
-                let bit = 1_u128 << key.position;
-                repeated |= seen & bit != 0;
-                seen |= bit;
-                let expect = Expect { element: key.element.0, type_id: key.type_id.0 };
-                return parser.member(key.element, expect, depth + 1, &mut nulls);
-            }
-            if resource && text == b"resourceType" {
-                repeated |= std::mem::replace(&mut type_named, true);
-                return parser.value_untyped(depth + 1);
-            }
-            if let Some(key) = text.strip_prefix(b"_").and_then(|text| schema::key(owner, text))
-                && matches!(key.type_id.row().kind, TypeKind::Primitive(_))
-            {
-                let bit = 1_u128 << key.position;
-                repeated |= companions & bit != 0;
-                companions |= bit;
-                let row = parser.companion(key.element, depth + 1)?;
-                parser.rows[row].flags |= Row::COMPANION;
-                return Ok(row);
-            }
-            unknown += 1;
-            parser.unknown(row, name, text.len());
-            parser.value_untyped(depth + 1)
+            let text = &parser.text.bytes[name.start..name.end];
+            parser.property(&mut made, text, name, depth + 1)
         })?;
         self.close(row);
-        let missing = facts.required & !(seen | companions);
+        let missing = owner.row().required & !(made.seen | made.companions);
         if missing != 0 {
             self.missing(row, owner, missing);
         }
-        if repeated || unknown > 1 {
+        if made.repeated || made.unknown > 1 {
             shape::repeated(self, row);
         }
-        if (companions != 0 || nulls) && !repeated {
+        if (made.companions != 0 || made.nulls) && !made.repeated {
             shape::pairs(self, row);
         }
         if count < 2 && !resource {
             shape::empty(self, row);
         }
         Ok(row)
+    }
+
+    /// Reads the value of the property `text`.
+    #[inline]
+    fn property(&mut self, made: &mut Made, text: &[u8], name: Span, depth: usize) -> Result<usize> {
+        if let Some(key) = schema::key(made.owner, text) {
+            let bit = 1_u128 << key.position;
+            made.repeated |= made.seen & bit != 0;
+            made.seen |= bit;
+            let expect = Expect { element: key.element.0, type_id: key.type_id.0 };
+            return self.member(key.element, expect, depth, &mut made.nulls);
+        }
+        self.other_property(made, text, name, depth)
+    }
+
+    #[cold]
+    fn escaped_property(&mut self, made: &mut Made, name: Span, depth: usize) -> Result<usize> {
+        let text = crate::record::unescape(&self.text.bytes[name.start..name.end], true);
+        self.property(made, text.as_bytes(), name, depth)
+    }
+
+    /// `resourceType`, the companion of a primitive, or what R4 does not know.
+    fn other_property(&mut self, made: &mut Made, text: &[u8], name: Span, depth: usize) -> Result<usize> {
+        if made.resource && text == b"resourceType" {
+            made.repeated |= std::mem::replace(&mut made.type_named, true);
+            return self.value_untyped(depth);
+        }
+        if let Some(key) = text.strip_prefix(b"_").and_then(|text| schema::key(made.owner, text))
+            && matches!(key.type_id.row().kind, TypeKind::Primitive(_))
+        {
+            let bit = 1_u128 << key.position;
+            made.repeated |= made.companions & bit != 0;
+            made.companions |= bit;
+            let row = self.companion(key.element, depth)?;
+            self.rows[row].flags |= Row::COMPANION;
+            return Ok(row);
+        }
+        made.unknown += 1;
+        self.unknown(made.row, name, text.len());
+        self.value_untyped(depth)
     }
 
     #[cold]
