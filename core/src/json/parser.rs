@@ -115,12 +115,12 @@ impl<'a> Parser<'a> {
 
     // --- the tree ---
 
-    #[inline]
+    #[inline(always)]
     fn depth(&self, depth: usize) -> Result<()> {
         if depth < self.depth_limit { Ok(()) } else { Err(self.text.error(Code::LimitDepth, self.text.at)) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, kind: NodeKind, expect: Expect) -> Result<usize> {
         let row = self.rows.len();
         if row >= self.node_limit {
@@ -140,7 +140,7 @@ impl<'a> Parser<'a> {
         Ok(row)
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&mut self, row: usize) {
         let next = self.rows.len() as u32;
         let row = &mut self.rows[row];
@@ -429,7 +429,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads the value of an element: an array where it may repeat, else one value.
-    #[inline]
+    #[inline(always)]
     fn member(&mut self, element: ElementId, expect: Expect, depth: usize, nulls: &mut bool) -> Result<usize> {
         let repeats = element.row().array;
         if self.text.peek() != Some(b'[') {

@@ -35,7 +35,7 @@ impl<'a> Cursor<'a> {
         Ok(Cursor { bytes, at: 0, spaced: false })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -52,7 +52,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips white space.
-    #[inline]
+    #[inline(always)]
     pub(super) fn space(&mut self) {
         if self.peek().is_some_and(|byte| byte <= b' ') {
             self.space_slow();
@@ -60,7 +60,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads `:` and the white space around it: none, or one blank, most of the time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn colon(&mut self) -> Result<()> {
         self.space();
         if self.peek() != Some(b':') {
