@@ -3,6 +3,7 @@
 
 mod bench;
 mod conform;
+mod dictionary;
 mod header;
 mod layers;
 mod schema;
@@ -18,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench [--quick]                 prints a table of ratios
   header [--check]                writes include/ehrcore.h
   schema [--check] [PACKAGE.tgz]  writes core/src/schema/generated
+  dictionary                      trains the compression dictionary on made-up charts
   layers                          compares the imports of core with the table in ARCHITECTURE.md";
 
 fn main() -> std::process::ExitCode {
@@ -30,6 +32,7 @@ fn main() -> std::process::ExitCode {
         Some((&"header", rest)) => header::run(rest),
         Some((&"schema", rest)) => schema::run(rest),
         Some((&"layers", _)) => layers::run(),
+        Some((&"dictionary", _)) => dictionary::run(),
         _ => Err(USAGE.into()),
     };
     match done {
