@@ -585,6 +585,18 @@ ehr_status ehr_session_chart(const ehr_session *session,
                              ehr_error **error_out);
 
 /*
+ A patient's chart as one HTML page that needs nothing else.
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_NOT_FOUND, EHR_DENIED, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_chart_page(const ehr_session *session,
+                                  ehr_str patient,
+                                  ehr_text **text_out,
+                                  ehr_error **error_out);
+
+/*
  A patient's chart as a Bundle; each record stands in it byte for byte as it was stored.
 
  Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().

@@ -30,6 +30,7 @@ pub mod store;
 pub mod vault;
 
 // 4 use
+pub mod chart;
 #[cfg(feature = "embedded")]
 pub mod exchange;
 #[cfg(feature = "embedded")]

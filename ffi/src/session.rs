@@ -290,6 +290,24 @@ pub extern "C" fn ehr_session_chart(
     })
 }
 
+/// A patient's chart as one HTML page that needs nothing else.
+///
+/// Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+/// Errors:    EHR_NOT_FOUND, EHR_DENIED, EHR_STORE_IO.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_session_chart_page(
+    session: *const ehr_session,
+    patient: ehr_str,
+    text_out: *mut *mut ehr_text,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(text_out)?;
+        let page = look(session)?.chart_page(text(patient)?)?;
+        put(text_out, handle::give::<ehr_text, Vec<u8>>(page.into_bytes())?)
+    })
+}
+
 /// A patient's chart as a Bundle; each record stands in it byte for byte as it was stored.
 ///
 /// Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().

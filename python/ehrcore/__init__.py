@@ -214,6 +214,10 @@ class Session:
         """Every current record of a patient."""
         return Chart([Record(held) for held in self._held.chart(patient)])
 
+    def chart_page(self, patient):
+        """A patient's chart as one HTML page that needs nothing else."""
+        return self._held.chart_page(patient)
+
     def export_chart(self, patient):
         """A patient's chart as the bytes of a Bundle."""
         return self._held.export_chart(patient)

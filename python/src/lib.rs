@@ -287,6 +287,9 @@ impl Session {
     fn chart(&self, py: Python<'_>, patient: &str) -> PyResult<Vec<Record>> {
         self.with(py, |session| session.chart(patient)).map(records)
     }
+    fn chart_page(&self, py: Python<'_>, patient: &str) -> PyResult<String> {
+        self.with(py, |session| session.chart_page(patient))
+    }
     fn export_chart<'py>(&self, py: Python<'py>, patient: &str) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.with(py, |session| session.export_chart(patient))?))
     }

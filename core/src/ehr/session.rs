@@ -330,6 +330,15 @@ impl Session {
         self.chart_for(patient, EventKind::Chart, Action::Chart)
     }
 
+    /// A patient's chart as one HTML page that needs nothing else; see [`crate::chart`].
+    ///
+    /// # Errors
+    /// - as [`Session::read`].
+    pub fn chart_page(&self, patient: &str) -> Result<String> {
+        let records = self.chart(patient)?.iter().map(Stored::record).collect::<Result<Vec<Record>>>()?;
+        Ok(crate::chart::page(&records, self.inner.now()))
+    }
+
     pub(crate) fn chart_for(&self, patient: &str, kind: EventKind, action: Action) -> Result<Vec<Stored>> {
         let mut event =
             Event { resource: ResourceType::from_name("Patient"), id: patient.to_owned(), ..self.event(kind) };

@@ -148,6 +148,14 @@ pub(crate) fn run(out: &Path, patients: u64) -> Done {
         other == Err(Code::NotFound) && !chart.is_empty(),
         format!("{} records", chart.len()),
     );
+    let page = doctor.chart_page(&sample.patient_id)?;
+    let quiet = !page.contains("<script") && !page.contains("http://") && !page.contains("https://");
+    checks.check(
+        "A chart page that needs nothing else",
+        quiet && page.contains(&sample.family),
+        format!("{} bytes", page.len()),
+    );
+    std::fs::write(out.join("chart.html"), page)?;
     drop((analyst, own, doctor));
 
     let verified = office.verify(VerifyLevel::Records, None)?;

@@ -139,6 +139,9 @@ enum Command {
         access: Access,
         /// The patient's id
         patient: String,
+        /// Write the chart page, one HTML file that needs nothing else, to this file
+        #[arg(long)]
+        html: Option<PathBuf>,
     },
     /// Show the audit log
     Audit {
@@ -230,7 +233,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Search { access, kind, query, count } => store::search(&access, &kind, &query, count, json),
         Command::History { access, record } => store::history(&access, &record, json),
         Command::Export { access, out, patient } => store::export(&access, &out, patient, json),
-        Command::Chart { access, patient } => store::chart(&access, &patient, json),
+        Command::Chart { access, patient, html } => store::chart(&access, &patient, html, json),
         Command::Audit { access, from, count } => store::audit(&access, from, count, json),
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),

@@ -240,8 +240,12 @@ pub(crate) fn export(access: &Access, out: &Path, patient: Option<String>, as_js
     Ok(session.close()?)
 }
 
-pub(crate) fn chart(access: &Access, patient: &str, as_json: bool) -> Done {
+pub(crate) fn chart(access: &Access, patient: &str, html: Option<PathBuf>, as_json: bool) -> Done {
     let session = clinician(access)?;
+    if let Some(file) = html {
+        std::fs::write(file, session.chart_page(patient)?)?;
+        return Ok(session.close()?);
+    }
     for stored in session.chart(patient)? {
         println!("{}", if as_json { version_json(&stored).to_string() } else { version_line(&stored) });
     }

@@ -11,7 +11,7 @@ pub(crate) fn run() -> Done {
         for chart in Charts::new(seed).patients(40) {
             for resource in chart.resources.iter().skip(2).step_by(3) {
                 samples.push(resource.json.clone().into_bytes());
-                if samples.len() % 4 == 0 {
+                if samples.len().is_multiple_of(4) {
                     // Many systems keep their records indented; the same words with that white space.
                     samples.push(indented(&resource.json));
                 }
