@@ -63,7 +63,7 @@ main{max-width:62rem;margin:0 auto;padding:1rem}header{border-bottom:3px solid v
 h1{margin:0;font-size:1.7rem}h2{font-size:1.1rem;margin:1.6rem 0 .4rem;color:var(--mark)}dl{display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;margin:.4rem 0 0}\
 dt{color:var(--soft);display:inline}dd{display:inline;margin:0 0 0 .3rem}dl div{white-space:nowrap}table{border-collapse:collapse;width:100%}\
 th{text-align:left;color:var(--soft);font-weight:600;font-size:.85rem}td,th{padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}\
-td.date{white-space:nowrap;color:var(--soft)}.not{color:var(--soft)}.not td:first-child{text-decoration:line-through}.flag{color:var(--warn);font-weight:700}\
+td.date{white-space:nowrap;color:var(--soft)}.not{color:var(--soft)}.wrong td:first-child{text-decoration:line-through}.flag{color:var(--warn);font-weight:700}\
 .plain{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem}.none{color:var(--soft)}.tests{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.7rem}\
 .test{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem;break-inside:avoid}.test h3{margin:0;font-size:.88rem;font-weight:600}\
 .value{font-size:1.25rem}.value small{font-size:.8rem;color:var(--soft)}svg{width:100%;height:3rem;display:block}.band{fill:var(--mark);opacity:.12}\
@@ -178,7 +178,12 @@ fn list(body: &mut String, title: &str, records: &[&Record], line: &dyn Fn(Node<
     lines.sort_by(|a, b| (b.holds, &b.date).cmp(&(a.holds, &a.date)));
     body.push_str("<table><thead><tr><th>what</th><th>status</th><th>details</th><th>date</th></tr></thead><tbody>");
     for Line { cells: [what, status, details], date, holds } in lines {
-        let class = if holds { "" } else { " class=\"not\"" };
+        let wrong = status.contains("refuted") || status.contains("entered-in-error");
+        let class = match (holds, wrong) {
+            (true, _) => "",
+            (false, true) => " class=\"not wrong\"",
+            (false, false) => " class=\"not\"",
+        };
         let what = if what.is_empty() { "not said".to_owned() } else { what };
         let date = day(&date);
         let _ = write!(
@@ -423,7 +428,7 @@ mod tests {
             )
         };
         let page = made(&[&allergy("refuted"), &allergy("confirmed")]);
-        assert!(page.contains("<tr class=\"not\"><td>refuted-thing") && page.contains("<tr><td>confirmed-thing"));
+        assert!(page.contains("<tr class=\"not wrong\"><td>refuted-thing") && page.contains("<tr><td>confirmed-thing"));
         assert!(page.find("confirmed-thing") < page.find("refuted-thing"));
         assert!(page.contains("No medication is on record."));
     }

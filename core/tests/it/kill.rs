@@ -29,7 +29,7 @@ fn child_of_the_kill_test() {
         let file = folder.join("next.json");
         std::fs::write(&file, bundle(n)).expect("a file");
         session.import(&file, &ImportOptions { threads: 1, ..ImportOptions::default() }, &mut ()).expect("it imports");
-        println!("ack {n}");
+        writeln!(std::io::stdout(), "ack {n}").expect("a pipe");
         std::io::stdout().flush().expect("a pipe");
     }
 }

@@ -209,7 +209,7 @@ impl Maker {
         let id = self.random.uuid();
         let status = if resolved { "resolved" } else { "active" };
         let abatement = if resolved {
-            format!(r#","abatementDateTime":"{}""#, date((since.0 + 1, since.1, since.2)))
+            format!(r#","abatementDateTime":"{}""#, date((since.0, since.1, 28)))
         } else {
             String::new()
         };
