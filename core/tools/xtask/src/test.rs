@@ -49,6 +49,12 @@ pub(crate) fn run() -> Done {
     tally.step("libraries", || cargo(&["build", "--quiet", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"]));
     tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
+    tally.step("demo", demo);
+    if there("chromium") {
+        tally.step("chart page in a browser", browser);
+    } else {
+        tally.skip("there is no chromium: the chart page was not looked at in a browser");
+    }
     tally.step("python", python);
     if have_suites {
         for suite in ["json-parsing", "r4-examples", "crypto", "fhir-vendors", "synthea"] {
@@ -74,6 +80,7 @@ fn install(tally: &mut Tally) {
         ("python3", "python3"),
         ("tar", "tar"),
         ("xz", "xz-utils"),
+        ("chromium", "chromium"),
     ]
     .into_iter()
     .filter(|(program, _)| !there(program))
@@ -126,6 +133,42 @@ fn c_example(compiler: &str, standard: &[&str], file: &str) -> Done {
     }
     println!("== SKIPPED: valgrind is not there");
     run_in(&root, Command::new(&program).arg(&store))
+}
+
+/// The demo on a few charts; it fails where one of its checks does.
+fn demo() -> Done {
+    let program = target().join("debug/ehr");
+    run_in(&root(), Command::new(program).args(["demo", "--patients", "20", "--out"]).arg(target().join("demo")))
+}
+
+/// Opens the demo's chart page in a headless browser, at the width of a desk and of a phone: it shows its sections and asks the
+/// network for nothing.
+fn browser() -> Done {
+    let page = format!("file://{}", target().join("demo/chart.html").display());
+    for size in ["--window-size=1100,1700", "--window-size=390,1400"] {
+        let profile = tempfile::tempdir()?;
+        let shot = profile.path().join("page.png");
+        let mut chromium = Command::new("chromium");
+        chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", size]);
+        chromium.args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--dump-dom",
+        ]);
+        chromium.arg(format!("--user-data-dir={}", profile.path().join("user").display()));
+        chromium.arg(format!("--screenshot={}", shot.display())).arg(&page);
+        let shown = String::from_utf8_lossy(&chromium.output()?.stdout).into_owned();
+        for wanted in ["<h2>Results and vital signs</h2>", "<polyline", "<h2>Medications</h2>"] {
+            if !shown.contains(wanted) {
+                return Err(format!("the page does not show {wanted}").into());
+            }
+        }
+        if shown.contains("<script") || shown.contains("src=") || shown.contains("href=") {
+            return Err("the page asks for something outside itself".into());
+        }
+    }
+    Ok(())
 }
 
 /// Builds the wheel in a virtual environment of its own and runs the Python tests against it.
