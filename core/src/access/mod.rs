@@ -92,7 +92,8 @@ named!(Action {
 pub enum Decision {
     /// Every record.
     All,
-    /// Records of the one patient the actor is bound to, and of no other; records of no single patient may be read.
+    /// Records of the one patient the actor is bound to, and of no other; types that belong to no patient
+    /// (Practitioner, Medication) may be read.
     OnePatient,
     /// No.
     Deny,

@@ -189,7 +189,7 @@ impl Session {
         Ok(decision)
     }
 
-    /// Which patients the session may see: a permit for one patient reaches that one and what belongs to none.
+    /// What the session may see: a permit for one patient reaches that one, and types that belong to no patient.
     fn scope(&self, decision: Decision, snapshot: &Snapshot<'_>) -> Result<Scope> {
         Ok(match (decision, &self.actor.patient) {
             (Decision::All, _) => Scope::All,
@@ -249,7 +249,7 @@ impl Session {
         let snapshot = self.inner.store.snapshot()?;
         let scope = self.scope(decision, &snapshot)?;
         let found = find(&snapshot).and_then(|found| {
-            found.filter(|stored| scope.reaches(stored.patient())).ok_or_else(|| Code::NotFound.error())
+            found.filter(|stored| scope.reaches(stored.kind(), stored.patient())).ok_or_else(|| Code::NotFound.error())
         });
         if let Ok(stored) = &found {
             event.patient = stored.patient().0;
@@ -269,7 +269,7 @@ impl Session {
         let snapshot = self.inner.store.snapshot()?;
         let scope = self.scope(decision, &snapshot)?;
         let found = snapshot.history(kind, id).and_then(|mut all| {
-            all.retain(|stored| scope.reaches(stored.patient()));
+            all.retain(|stored| scope.reaches(stored.kind(), stored.patient()));
             if all.is_empty() { Err(Code::NotFound.error()) } else { Ok(all) }
         });
         if let Ok(all) = &found {
@@ -292,7 +292,7 @@ impl Session {
             let count = if count == 0 { 100 } else { count };
             let snapshot = self.inner.store.snapshot()?;
             let scope = self.scope(decision, &snapshot)?;
-            snapshot.search(&query, options.from, count, &|patient| scope.reaches(patient))
+            snapshot.search(&query, options.from, count, &|patient| scope.reaches(kind, patient))
         });
         event.count = found.as_ref().map_or(0, |page| page.records.len() as u64);
         self.show(event, found)
@@ -311,7 +311,7 @@ impl Session {
             let scope = self.scope(decision, &snapshot)?;
             let (mut total, mut from) = (0, None);
             loop {
-                let page = snapshot.search(&query, from, 1000, &|patient| scope.reaches(patient))?;
+                let page = snapshot.search(&query, from, 1000, &|patient| scope.reaches(kind, patient))?;
                 total += page.records.len() as u64;
                 from = page.next;
                 if from.is_none() {
@@ -346,7 +346,7 @@ impl Session {
         let snapshot = self.inner.store.snapshot()?;
         let scope = self.scope(decision, &snapshot)?;
         let found = snapshot.patient(patient).and_then(|number| {
-            let number = number.filter(|number| scope.reaches(*number)).ok_or_else(|| Code::NotFound.error())?;
+            let number = number.filter(|number| scope.reaches(ResourceType::PATIENT, *number)).ok_or_else(|| Code::NotFound.error())?;
             let chart = snapshot.chart(number)?;
             if chart.is_empty() { Err(Code::NotFound.error()) } else { Ok(chart) }
         });
@@ -548,10 +548,15 @@ enum Scope {
 }
 
 impl Scope {
-    fn reaches(&self, patient: PatientNumber) -> bool {
+    /// A record whose type belongs in a patient's compartment but which names no patient we know may be anybody's: a permit
+    /// for one patient does not reach it.
+    fn reaches(&self, kind: ResourceType, patient: PatientNumber) -> bool {
         match self {
             Scope::All => true,
-            Scope::One(own) => patient == PatientNumber::SHARED || Some(patient) == *own,
+            Scope::One(_) if patient == PatientNumber::SHARED => {
+                kind != ResourceType::PATIENT && kind.patient_paths().is_empty()
+            }
+            Scope::One(own) => Some(patient) == *own,
         }
     }
 }

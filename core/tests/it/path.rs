@@ -76,6 +76,15 @@ fn what_the_role_may_not_do_is_denied_and_recorded() {
     let own =
         ehr.session(Actor::of_patient("p1-login", Role::Patient, "p1"), Purpose::PatientRequest).expect("a session");
     assert_eq!(own.read(kind("Patient"), "p1").expect("own record").id(), "p1");
+    // What names no known patient may be anybody's; what belongs to no patient is for all.
+    let nobodys = r#"{"resourceType":"Observation","id":"o1","status":"final","code":{"text":"x"},"subject":{"reference":"urn:uuid:0aaaaaaa-0000-4000-8000-000000000009"}}"#;
+    physician(&ehr).write(nobodys.as_bytes()).expect("it is valid");
+    physician(&ehr).write(br#"{"resourceType":"Practitioner","id":"d1"}"#).expect("it is valid");
+    assert!(own.read(kind("Observation"), "o1").unwrap_err().is_not_found());
+    assert!(own.history(kind("Observation"), "o1").unwrap_err().is_not_found());
+    let seen = own.search(kind("Observation"), "status=final", SearchOptions::default()).expect("it searches");
+    assert!(seen.records.is_empty());
+    assert_eq!(own.read(kind("Practitioner"), "d1").expect("for all").id(), "d1");
     // Another's record gives the same answer as one that is not there.
     assert_eq!(
         own.read(kind("Patient"), "p2").unwrap_err().to_string(),
