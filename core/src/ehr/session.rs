@@ -346,7 +346,9 @@ impl Session {
         let snapshot = self.inner.store.snapshot()?;
         let scope = self.scope(decision, &snapshot)?;
         let found = snapshot.patient(patient).and_then(|number| {
-            let number = number.filter(|number| scope.reaches(ResourceType::PATIENT, *number)).ok_or_else(|| Code::NotFound.error())?;
+            let number = number
+                .filter(|number| scope.reaches(ResourceType::PATIENT, *number))
+                .ok_or_else(|| Code::NotFound.error())?;
             let chart = snapshot.chart(number)?;
             if chart.is_empty() { Err(Code::NotFound.error()) } else { Ok(chart) }
         });

@@ -84,7 +84,8 @@ impl ImportSummary {
 
 /// Told how far an import is; says whether to go on.
 pub trait Progress {
-    /// Called after each group of entries, with bytes read and bytes in all.
+    /// Called after each group of entries, with bytes read and bytes in all. The import has the turn to write meanwhile: do not
+    /// use a session of the same store in here, it would wait for ever.
     fn step(&mut self, done: u64, of: u64, summary: &ImportSummary) -> bool;
 }
 
@@ -105,7 +106,8 @@ impl Session {
     /// when the same file is imported again.
     ///
     /// # Errors
-    /// - `denied`, `io`, `bundle-unreadable`, `cancelled`, `audit-unavailable`, `store-io`. Batches committed before stay.
+    /// - `denied`, `io`, `cancelled`, `audit-unavailable`, `store-io`. Batches committed before stay. A Bundle that breaks off is
+    ///   no error: what stands before the break is taken (of a transaction: nothing), the rest is one refused line.
     pub fn import(&self, path: &Path, options: &ImportOptions, progress: &mut dyn Progress) -> Result<ImportSummary> {
         let event = self.event(EventKind::Import);
         self.enter(Action::Import, &event)?;
@@ -124,8 +126,9 @@ impl Session {
     /// # Errors
     /// - `denied`, of the store.
     pub fn ledger(&self, mut line: impl FnMut(&LedgerEntry)) -> Result<()> {
-        let event = self.event(EventKind::Import);
+        let event = self.event(EventKind::AuditRead);
         self.enter(Action::Import, &event)?;
+        self.inner_note(event)?;
         let snapshot = self.snapshot()?;
         let mut rows = Vec::new();
         snapshot.view().range(Table::Ledger, &[], &[0xff; 9], &mut |key, value| {
@@ -291,16 +294,6 @@ impl<'a> Import<'a> {
         progress: &'a mut dyn Progress,
         total: u64,
     ) -> Result<Self> {
-        let snapshot = session.snapshot()?;
-        let last = snapshot.view().last(Table::Ledger, &[], &[0xff; 9])?;
-        let next_source = match last {
-            Some((key, _)) => u32::from_be_bytes(key[..4].try_into().map_err(|_| Code::Corrupt.error())?) + 1,
-            None => 1,
-        };
-        let next_quarantine = match snapshot.view().last(Table::Quarantine, &[], &[0xff; 9])? {
-            Some((key, _)) => u64::from_be_bytes(key.as_slice().try_into().map_err(|_| Code::Corrupt.error())?) + 1,
-            None => 1,
-        };
         Ok(Import {
             session,
             options,
@@ -310,8 +303,8 @@ impl<'a> Import<'a> {
             committed: ImportSummary::default(),
             total,
             done: 0,
-            next_source,
-            next_quarantine,
+            next_source: 1,
+            next_quarantine: 1,
             in_batch: (0, 0),
             digest: [0; 32],
             lines: Vec::new(),
@@ -322,23 +315,17 @@ impl<'a> Import<'a> {
     fn file(&mut self, path: &Path) -> Result<()> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        let mut head = vec![0; 64 * 1024];
-        let mut read = 0;
-        while read < head.len() {
-            match file.read(&mut head[read..])? {
-                0 => break,
-                count => read += count,
-            }
-        }
-        head.truncate(read);
-        file.rewind()?;
-        self.begin(&head, length, path)?;
+        let fingerprint = fingerprint(&mut file)?;
+        self.begin(&fingerprint, path)?;
         let start = self.done;
         let lines = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "ndjson" | "jsonl"));
-        if lines {
-            self.ndjson(BufReader::new(file))?;
-        } else {
-            self.json(file, length)?;
+        let taken = if lines { self.ndjson(BufReader::new(file)) } else { self.json(file, length) };
+        match taken {
+            // One file that cannot be read to its end does not stop the others; the ledger says from where on it is missing.
+            Err(error) if matches!(error.code(), Code::BundleUnreadable | Code::LimitSize) => {
+                self.refuse_rest(&error)?
+            }
+            taken => taken?,
         }
         self.end()?;
         self.done = start + length;
@@ -346,12 +333,18 @@ impl<'a> Import<'a> {
         self.report()
     }
 
+    /// Puts one line for all of a source that could not be read.
+    fn refuse_rest(&mut self, error: &Error) -> Result<()> {
+        let (entry, offset) = (self.source.next_entry.saturating_add(1), error.location().offset.unwrap_or(0));
+        let refused = Some(error.code());
+        self.take(vec![Raw { entry, offset, full_url: None, resource: Vec::new(), refused }])
+    }
+
     /// Finds out whether this source was begun before.
-    fn begin(&mut self, head: &[u8], length: u64, path: &Path) -> Result<()> {
+    fn begin(&mut self, fingerprint: &[u8; 32], path: &Path) -> Result<()> {
         let store = self.session.store();
-        let fingerprint = Active::sha256(&[head, &length.to_be_bytes()]);
         let mut key = b"import ".to_vec();
-        key.extend(store.keys().token("import", &[&fingerprint]));
+        key.extend(store.keys().token("import", &[fingerprint]));
         let found = self.change()?.view().get(Table::Meta, &key)?;
         let mut source = Source { number: self.next_source, key, ..Source::default() };
         if let Some(sealed) = found {
@@ -382,7 +375,16 @@ impl<'a> Import<'a> {
     fn change(&mut self) -> Result<&mut Change<'a>> {
         if self.change.is_none() {
             let session = self.session;
-            self.change = Some(session.store().change(session.now(), &session.actor.id)?);
+            let change = session.store().change(session.now(), &session.actor.id)?;
+            // Numbers are given out while this import has the turn to write: another one may have had it since the last batch.
+            let after = |table| -> Result<u64> {
+                let last = change.view().last(table, &[], &[0xff; 9])?;
+                let key = last.and_then(|(key, _)| key.first_chunk().copied()).map(u64::from_be_bytes);
+                Ok(key.unwrap_or(0))
+            };
+            self.next_source = self.next_source.max((after(Table::Ledger)? >> 32) as u32 + 1);
+            self.next_quarantine = self.next_quarantine.max(after(Table::Quarantine)? + 1);
+            self.change = Some(change);
         }
         self.change.as_mut().ok_or_else(|| Code::Internal.error())
     }
@@ -531,13 +533,21 @@ impl<'a> Import<'a> {
             // A transaction that breaks off is not there at all: it is refused before anything of it is taken.
             scanned?;
         }
-        let known =
-            matches!(kind.as_str(), "transaction" | "batch" | "collection" | "searchset" | "document" | "history");
+        // A history stands newest first: read in order, its oldest version would become the current one.
+        let known = matches!(kind.as_str(), "transaction" | "batch" | "collection" | "searchset" | "document");
         let mut reader = BundleReader::new(file, most);
         let (mut group, mut entry, mut bytes_in_group) = (Vec::new(), 0_u32, 0);
         let start = self.done;
-        while let Some(part) = reader.next()? {
-            let Part::Entry(bytes, offset) = part else { continue };
+        loop {
+            let (bytes, offset) = match reader.next() {
+                Ok(Some(Part::Entry(bytes, offset))) => (bytes, offset),
+                Ok(Some(Part::Member(..))) => continue,
+                Ok(None) => break,
+                Err(error) => {
+                    self.take(group)?;
+                    return Err(error);
+                }
+            };
             entry += 1;
             self.done = start + offset;
             let (full_url, resource, method) = parts(&bytes);
@@ -716,6 +726,25 @@ fn issue_of(error: &Error) -> Issue {
         line: error.location().line,
         column: error.location().column,
         message: error.code().sentence().to_owned(),
+    }
+}
+
+/// A hash of all of a file, which is then at its start again. All of it: of a source that changed nothing may be passed over.
+fn fingerprint(file: &mut File) -> Result<[u8; 32]> {
+    let (mut hash, mut buffer) = ([0; 32], vec![0; 256 * 1024]);
+    loop {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match file.read(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        if filled == 0 {
+            file.rewind()?;
+            return Ok(hash);
+        }
+        hash = Active::sha256(&[&hash, &buffer[..filled]]);
     }
 }
 

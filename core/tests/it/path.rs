@@ -138,6 +138,106 @@ fn a_bundle_goes_in_with_its_references_resolved_and_bad_entries_aside() {
     session.verify(VerifyLevel::Records, None).expect("all is well");
 }
 
+fn source(folder: &Path, name: &str, text: &str) -> std::path::PathBuf {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
+#[test]
+fn a_file_that_breaks_off_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let entry = |id: &str| format!(r#"{{"resource":{{"resourceType":"Patient","id":"{id}"}}}}"#);
+    let broken =
+        |kind: &str, id: &str| format!(r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{},{{"re"#, entry(id));
+    source(folder.path(), "in/a.json", &broken("collection", "a"));
+    source(folder.path(), "in/b.json", &broken("transaction", "b"));
+    source(folder.path(), "in/c.ndjson", "{\"resourceType\":\"Patient\",\"id\":\"c\"}\r\n\r\nnot json");
+    let session = administrator(&ehr);
+    let summary = session.import(&folder.path().join("in"), &ImportOptions::default(), &mut ()).expect("it imports");
+    assert_eq!((summary.sources, summary.entries), (3, 5));
+    assert_eq!((summary.stored, summary.quarantined, summary.refused), (2, 1, 2));
+    let clinician = physician(&ehr);
+    let there = ["a", "b", "c"].map(|id| clinician.read(kind("Patient"), id).is_ok());
+    assert_eq!(there, [true, false, true]);
+    let mut reasons = Vec::new();
+    session.ledger(|line| reasons.push((line.entry, line.reason))).expect("it may");
+    assert_eq!(reasons[..3], [(1, None), (2, Some(Code::BundleUnreadable)), (1, Some(Code::BundleUnreadable))]);
+    // Who looked at the ledger is on record.
+    let events = session.audit(0, 1000).expect("it may");
+    assert!(events.iter().filter(|(_, e)| e.kind == ehrcore::audit::EventKind::AuditRead).count() >= 2);
+}
+
+#[test]
+fn a_history_bundle_is_refused_since_its_order_would_turn_versions_round() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let text = r#"{"resourceType":"Bundle","type":"history","entry":[{"resource":{"resourceType":"Patient","id":"p","active":true}},{"resource":{"resourceType":"Patient","id":"p","active":false}}]}"#;
+    let file = source(folder.path(), "history.json", text);
+    let summary = administrator(&ehr).import(&file, &ImportOptions::default(), &mut ()).expect("it answers");
+    assert_eq!((summary.entries, summary.refused), (2, 2));
+}
+
+#[test]
+fn an_interrupted_import_goes_on_and_never_takes_another_file_for_the_first() {
+    struct StopAfter(u64);
+    impl ehrcore::exchange::Progress for StopAfter {
+        fn step(&mut self, _: u64, _: u64, summary: &ehrcore::exchange::ImportSummary) -> bool {
+            summary.commits < self.0
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let line = |n: usize| format!("{{\"resourceType\":\"Basic\",\"id\":\"b{n}\",\"code\":{{\"text\":\"first\"}}}}\n");
+    let text: String = (0..3000).map(line).collect();
+    let file = source(folder.path(), "all.ndjson", &text);
+    let session = administrator(&ehr);
+    let options = ImportOptions { batch_entries: 512, ..ImportOptions::default() };
+    let stopped = session.import(&file, &options, &mut StopAfter(4)).unwrap_err();
+    assert_eq!(stopped.code(), Code::Cancelled);
+    // Changed far behind its start, in an entry that was taken already; as long as before.
+    let at = text.find("\"b1500\"").expect("there");
+    let changed = format!("{}{}", &text[..at], text[at..].replacen("first", "later", 1));
+    std::fs::write(&file, changed).expect("a file");
+    let other = session.import(&file, &options, &mut ()).expect("it imports");
+    assert_eq!((other.resumed, other.entries), (0, 3000));
+    assert_eq!(other.stored + other.unchanged, 3000);
+    let amended = physician(&ehr).read(kind("Basic"), "b1500").expect("there");
+    assert!(amended.bytes().ends_with(br#"{"text":"later"}}"#));
+    std::fs::write(&file, &text).expect("a file");
+    let resumed = session.import(&file, &options, &mut ()).expect("it imports");
+    assert_eq!((resumed.resumed, resumed.entries), (2048, 952));
+    assert_eq!((resumed.stored, resumed.unchanged), (0, 952));
+}
+
+#[test]
+fn imports_side_by_side_lose_no_line_and_no_quarantined_entry() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (ehr, folder) = (&ehr, folder.path());
+            scope.spawn(move || {
+                let text: String = (0..1200)
+                    .map(|n| {
+                        let gender = if n % 100 == 0 { "wrong" } else { "other" };
+                        format!("{{\"resourceType\":\"Patient\",\"id\":\"t{thread}-{n}\",\"gender\":\"{gender}\"}}\n")
+                    })
+                    .collect();
+                let file = source(folder, &format!("{thread}.ndjson"), &text);
+                let options = ImportOptions { batch_entries: 100, threads: 1, ..ImportOptions::default() };
+                administrator(ehr).import(&file, &options, &mut ()).expect("it imports");
+            });
+        }
+    });
+    let session = administrator(&ehr);
+    let mut lines = 0;
+    session.ledger(|_| lines += 1).expect("it may");
+    assert_eq!((lines, session.quarantine().expect("it may").len()), (4800, 48));
+}
+
 #[test]
 fn synthea_charts_import_whole_and_a_second_time_change_nothing() {
     let Some(suite) = suite("synthea") else { return };
