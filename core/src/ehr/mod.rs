@@ -4,6 +4,8 @@
 //! writes and their audit events are one transaction. No audit event, no access.
 
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use session::with_id;
 pub use session::{

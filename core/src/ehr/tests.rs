@@ -1,0 +1,44 @@
+//! No audit event, no access: with a disk that fails, nothing is shown and nothing is written.
+
+use super::{Actor, Ehr, Inner};
+use crate::access::{Purpose, Role};
+use crate::error::Code;
+use crate::id::SystemRandom;
+use crate::keys::RawKey;
+use crate::schema::ResourceType;
+use crate::store::testing::FaultyFile;
+use crate::store::{Embedded, Store};
+use crate::time::{ManualClock, Timestamp};
+use std::sync::{Arc, Mutex};
+
+const RECORD: &[u8] = br#"{"resourceType":"Patient","id":"p"}"#;
+
+#[test]
+fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
+    let file = FaultyFile::default();
+    let backend = Embedded::on_storage(file.clone(), 1 << 20).expect("a file in memory");
+    let store = Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
+        .expect("a store in memory");
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    let ehr = Ehr(Arc::new(Inner { store, clock: clock.clone(), pending: Mutex::default() }));
+    let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
+    session.write(RECORD).expect("it is valid");
+    session.read(ResourceType::PATIENT, "p").expect("there");
+
+    file.fail_after(0);
+    clock.advance(super::PENDING_MICROS);
+    assert_eq!(session.read(ResourceType::PATIENT, "p").unwrap_err().code(), Code::AuditUnavailable);
+    // The failed write has closed the engine: from here on either the log or the store says no.
+    assert!(session.history(ResourceType::PATIENT, "p").is_err());
+    assert!(session.chart("p").is_err() && session.export_chart("p").is_err());
+    assert!(session.search(ResourceType::PATIENT, "", super::SearchOptions::default()).is_err());
+    assert!(session.write(br#"{"resourceType":"Patient","id":"q"}"#).is_err());
+    drop((session, ehr));
+
+    let backend = Embedded::on_storage(FaultyFile::with(file.bytes()), 1 << 20).expect("the file");
+    let store =
+        Store::open(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("the store");
+    let snapshot = store.snapshot().expect("a view");
+    assert!(snapshot.current(ResourceType::PATIENT, "p").expect("readable").is_some());
+    assert!(snapshot.current(ResourceType::PATIENT, "q").expect("readable").is_none());
+}
