@@ -622,7 +622,8 @@ ehr_status ehr_session_export(const ehr_session *session,
 /*
  Imports a file, or every .json, .ndjson and .jsonl file below a folder. Needs an administrator.
 
- `report_out->size` must be set. Errors: EHR_DENIED, EHR_IO, EHR_BUNDLE_UNREADABLE; batches committed before stay.
+ `report_out->size` must be set. A Bundle that breaks off is counted in `refused`.
+ Errors: EHR_DENIED, EHR_IO; batches committed before stay.
  */
 EHR_API
 ehr_status ehr_session_import(const ehr_session *session,

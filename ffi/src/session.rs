@@ -344,7 +344,8 @@ pub extern "C" fn ehr_session_export(
 
 /// Imports a file, or every .json, .ndjson and .jsonl file below a folder. Needs an administrator.
 ///
-/// `report_out->size` must be set. Errors: EHR_DENIED, EHR_IO, EHR_BUNDLE_UNREADABLE; batches committed before stay.
+/// `report_out->size` must be set. A Bundle that breaks off is counted in `refused`.
+/// Errors: EHR_DENIED, EHR_IO; batches committed before stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_session_import(
     session: *const ehr_session,

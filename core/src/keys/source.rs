@@ -63,7 +63,7 @@ pub struct Passphrase {
 /// Least cost accepted, when wrapping and when opening.
 const FLOOR: (u32, u32) = (19 * 1024, 2);
 /// Most cost accepted from a header: a hostile file must not take gigabytes.
-const CEILING: (u32, u32) = (1024 * 1024, 64);
+const CEILING: (u32, u32) = (256 * 1024, 16);
 
 impl Passphrase {
     /// A passphrase with the default cost.
@@ -101,7 +101,7 @@ fn check_cost(memory_kib: u32, passes: u32) -> Result<()> {
     if memory_kib > CEILING.0 || passes > CEILING.1 {
         return Err(Code::KeyWeak
             .error()
-            .expected("at most 1 GiB and 64 passes")
+            .expected("at most 256 MiB and 16 passes")
             .found(Found::Count(memory_kib.into())));
     }
     Ok(())

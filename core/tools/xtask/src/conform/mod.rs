@@ -95,11 +95,7 @@ fn example(name: &str, bytes: &[u8], score: &mut Score) {
     let (passed, why) = match read(bytes, &Limits::DEFAULT) {
         Err(error) => (false, error.to_string()),
         Ok(parsed) => {
-            let mut out = Vec::new();
-            parsed.record.write_json(&mut out);
-            let again = read(&out, &Limits::DEFAULT).map(|again| again.record.canonical());
-            let whole =
-                parsed.record.original() == bytes && again.is_ok_and(|again| again == parsed.record.canonical());
+            let whole = comes_out_whole(&parsed.record, bytes);
             let errors =
                 parsed.report.issues().iter().filter(|issue| issue.severity <= ehrcore::report::Severity::Error);
             match errors.into_iter().find(|issue| !explained(name, &issue.path, issue.code.name())) {
@@ -110,6 +106,14 @@ fn example(name: &str, bytes: &[u8], score: &mut Score) {
         }
     };
     score.case(name, passed, &why);
+}
+
+/// Whether out of a record comes what went in: its bytes, and the same again after writing and reading.
+fn comes_out_whole(record: &ehrcore::record::Record, bytes: &[u8]) -> bool {
+    let mut out = Vec::new();
+    record.write_json(&mut out);
+    let again = read(&out, &Limits::DEFAULT).map(|again| again.record.canonical());
+    record.original() == bytes && again.is_ok_and(|again| again == record.canonical())
 }
 
 /// The published list of findings in examples that the standard bears out: suite, file, path, code, count, rule.
@@ -139,11 +143,7 @@ fn vendor(name: &str, bytes: &[u8], score: &mut Score) {
     let (passed, why) = match read(bytes, &Limits::DEFAULT) {
         Err(error) => (false, error.to_string()),
         Ok(parsed) => {
-            let mut out = Vec::new();
-            parsed.record.write_json(&mut out);
-            let again = read(&out, &Limits::DEFAULT).map(|again| again.record.canonical());
-            let whole =
-                parsed.record.original() == bytes && again.is_ok_and(|again| again == parsed.record.canonical());
+            let whole = comes_out_whole(&parsed.record, bytes);
             (whole, "not the same after writing and reading".to_owned())
         }
     };
