@@ -2,6 +2,7 @@
 //!
 //! A patient's chart depends on the seed and the patient's number only, so that patient 7 is the same among 10 as among 10,000.
 
+pub mod breaks;
 mod chart;
 mod random;
 

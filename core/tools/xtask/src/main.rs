@@ -6,6 +6,7 @@ mod conform;
 mod dictionary;
 mod header;
 mod layers;
+mod mutation;
 mod schema;
 mod test;
 
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   header [--check]                writes include/ehrcore.h
   schema [--check] [PACKAGE.tgz]  writes core/src/schema/generated
   dictionary                      trains the compression dictionary on made-up charts
+  mutation                        breaks right resources and shows which breaks validation sees
   layers                          compares the imports of core with the table in ARCHITECTURE.md";
 
 fn main() -> std::process::ExitCode {
@@ -33,6 +35,7 @@ fn main() -> std::process::ExitCode {
         Some((&"schema", rest)) => schema::run(rest),
         Some((&"layers", _)) => layers::run(),
         Some((&"dictionary", _)) => dictionary::run(),
+        Some((&"mutation", rest)) => mutation::run(rest),
         _ => Err(USAGE.into()),
     };
     match done {
