@@ -4,6 +4,8 @@
 //! A record never changes; an edit makes a [`Value`], and that makes a new record.
 
 mod node;
+#[cfg(feature = "typed")]
+pub mod typed;
 mod value;
 mod write;
 

@@ -1,10 +1,12 @@
-//! Reads the official FHIR R4 definitions package and writes the tables of core/src/schema/generated.
+//! Reads the official FHIR R4 definitions package and writes the tables of core/src/schema/generated, and the typed views and
+//! builders of core/src/record/typed/generated.
 //!
 //! Facts only: names, cardinalities, types, codes, expressions; no prose of the standard.
 
 mod bindings;
 mod package;
 mod search;
+mod typed;
 mod types;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Why generation stopped.
 pub type Error = Box<dyn std::error::Error>;
 
-/// Generated files: name to text.
+/// Generated files: path below core/src to text.
 pub type Files = BTreeMap<&'static str, String>;
 
 /// Reads the package (`.tgz`) and makes every generated file.
@@ -25,13 +27,17 @@ pub fn generate(package: &Path) -> Result<Files, Error> {
     let types = types::Tables::build(&package)?;
     let bindings = bindings::Tables::build(&package, &types);
     let mut files = Files::new();
-    files.insert("types.rs", types.write(&package, &bindings));
-    files.insert("bindings.rs", bindings.write(&package, &types));
-    files.insert("search.rs", search::write(&package, &types));
+    files.insert("schema/generated/types.rs", types.write(&package, &bindings));
+    files.insert("schema/generated/bindings.rs", bindings.write(&package, &types));
+    files.insert("schema/generated/search.rs", search::write(&package, &types));
+    let typed = typed::write(&package, &types);
+    files.insert("record/typed/generated/views.rs", typed.views);
+    files.insert("record/typed/generated/builders.rs", typed.builders);
+    files.insert("record/typed/generated/law.rs", typed.law);
     Ok(files)
 }
 
-/// Writes the generated files below `folder`, or with `check` compares them. Gives the names of files that differed.
+/// Writes the generated files below `folder` (core/src), or with `check` compares them. Gives the names of files that differed.
 ///
 /// # Errors
 /// As [`generate`], or where a file cannot be written.

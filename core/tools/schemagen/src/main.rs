@@ -1,4 +1,4 @@
-//! `schemagen PACKAGE.tgz FOLDER`: writes the tables even where core does not compile without them.
+//! `schemagen PACKAGE.tgz core/src`: writes the tables even where core does not compile without them.
 
 fn main() -> Result<(), ehrcore_schemagen::Error> {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();

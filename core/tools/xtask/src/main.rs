@@ -19,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   conform SUITE DIR [--failures]  runs a conformance suite: json-parsing, r4-examples, crypto, synthea, fhir-vendors
   bench [--quick]                 prints a table of ratios
   header [--check]                writes include/ehrcore.h
-  schema [--check] [PACKAGE.tgz]  writes core/src/schema/generated
+  schema [--check] [PACKAGE.tgz]  writes the generated tables, views and builders in core/src
   dictionary                      trains the compression dictionary on made-up charts
   mutation                        breaks right resources and shows which breaks validation sees
   layers                          compares the imports of core with the table in ARCHITECTURE.md";

@@ -40,12 +40,16 @@ pub(crate) fn run() -> Done {
     }
     tally.step("format", || cargo(&["fmt", "--all", "--check"]));
     tally.step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
+    tally.step("lints with every feature", || {
+        cargo(&["clippy", "-p", "ehrcore", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"])
+    });
     tally.step("layers", crate::layers::run);
     tally.step("header", || crate::header::run(&["--check"]));
     if have_suites {
         tally.step("schema", || crate::schema::run(&["--check"]));
     }
     tally.step("rust tests", || cargo(&["test", "--workspace", "--quiet"]));
+    tally.step("typed views", || cargo(&["test", "-p", "ehrcore", "--features", "typed", "--quiet", "typed"]));
     tally.step("libraries", || cargo(&["build", "--quiet", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"]));
     tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
