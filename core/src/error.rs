@@ -45,7 +45,8 @@ catalogue! {
     LimitDepth = 110, "limit-depth", "the value is nested deeper than the limit";
     LimitSize = 111, "limit-size", "the text is larger than the limit";
     LimitCount = 112, "limit-count", "there are more values than the limit";
-    // 200-399: the record's structure (findings)
+    // 120-139: XML text
+    // 200-219: the record's structure (findings)
     ResourceTypeMissing = 200, "resource-type-missing", "a resource has no resourceType";
     ResourceTypeUnknown = 201, "resource-type-unknown", "the resourceType is not one of FHIR R4";
     ElementUnknown = 202, "element-unknown", "an element is not part of this type";
@@ -66,6 +67,15 @@ catalogue! {
     NarrativeUnsafe = 217, "narrative-unsafe", "the narrative holds markup that FHIR does not allow";
     BundleShape = 218, "bundle-shape", "the Bundle breaks a rule of its type";
     FindingsTruncated = 219, "findings-truncated", "there were more findings than the limit; the rest were counted only";
+    // 220-229: references and Bundles beyond their shape
+    // 230-249: FHIRPath
+    // 250-259: UCUM
+    // 260-284: terminology
+    // 285-289: shapes and check digits of codes
+    // 290-299: packages
+    // 300-359: profiles
+    // 360-379: questionnaires
+    // 380-389: invariants
     // 400-499: keys and vault
     WrongKey = 400, "wrong-key", "the key does not open this";
     Corrupt = 401, "corrupt", "stored bytes are not what was written";

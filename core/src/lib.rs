@@ -15,9 +15,14 @@ pub mod time;
 pub mod json;
 pub mod record;
 pub mod schema;
+pub mod xml;
 
 // 2 meaning
+pub mod fhirpath;
+pub mod package;
 pub mod search;
+pub mod terminology;
+pub mod units;
 pub mod validate;
 
 // 3 custody

@@ -1,6 +1,7 @@
 //! Findings about a record: severity, stable code, element path, line, column, and a sentence without record content.
 
 use crate::error::Code;
+use std::sync::Arc;
 
 /// How bad a finding is, in FHIR's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,32 @@ pub struct Issue {
     pub column: u32,
     /// One sentence: what was expected.
     pub message: String,
+    /// The canonical URL of the profile it comes from; None where it comes from R4 itself.
+    pub profile: Option<Arc<str>>,
+    /// The rule it comes from: the key of an invariant (`obs-7`), the name of a slice, the URL of a value set.
+    pub rule: Option<Arc<str>>,
+}
+
+impl Issue {
+    /// A finding of R4 itself, with no place yet.
+    pub fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
+        Issue {
+            severity,
+            code,
+            path: String::new(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            profile: None,
+            rule: None,
+        }
+    }
+    /// Puts the place in.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<String>, line: u32, column: u32) -> Self {
+        (self.path, self.line, self.column) = (path.into(), line, column);
+        self
+    }
 }
 
 /// All findings about one record.

@@ -719,14 +719,9 @@ fn parse(raw: &Raw, limits: &Limits) -> Result<(Parsed, bool)> {
 }
 
 fn issue_of(error: &Error) -> Issue {
-    Issue {
-        severity: Severity::Fatal,
-        code: error.code(),
-        path: error.location().path.clone().unwrap_or_default(),
-        line: error.location().line,
-        column: error.location().column,
-        message: error.code().sentence().to_owned(),
-    }
+    let place = error.location();
+    let issue = Issue::new(Severity::Fatal, error.code(), error.code().sentence());
+    issue.at(place.path.clone().unwrap_or_default(), place.line, place.column)
 }
 
 /// A hash of all of a file, which is then at its start again. All of it: of a source that changed nothing may be passed over.

@@ -63,14 +63,9 @@ pub(super) fn report(tree: &Tree, findings: &Findings) -> Report {
             Some(word) => format!(", found {word} ({} characters)", finding.length),
             None => format!(", found {} characters", finding.length),
         };
-        report.push(Issue {
-            severity: finding.severity,
-            code: finding.code,
-            path,
-            line,
-            column: u32::try_from(scanned - line_start + 1).unwrap_or(u32::MAX),
-            message: format!("{}: expected {}{found}", finding.code.sentence(), finding.expected),
-        });
+        let message = format!("{}: expected {}{found}", finding.code.sentence(), finding.expected);
+        let column = u32::try_from(scanned - line_start + 1).unwrap_or(u32::MAX);
+        report.push(Issue::new(finding.severity, finding.code, message).at(path, line, column));
     }
     for _ in 0..findings.over {
         report.count_only();

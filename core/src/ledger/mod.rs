@@ -148,6 +148,8 @@ impl Quarantined {
                 line: reader.small()?,
                 column: reader.small()?,
                 message: reader.text()?,
+                profile: None,
+                rule: None,
             });
         }
         let bytes = crate::phi::Phi::new(reader.bytes()?.to_vec());
@@ -180,6 +182,8 @@ mod tests {
             line: 1,
             column: 2,
             message: "x".into(),
+            profile: None,
+            rule: None,
         };
         let kept = Quarantined {
             number: 4,

@@ -36,14 +36,8 @@ pub fn structure(record: &Record) -> Report {
 pub fn unreadable(error: &Error) -> Report {
     let (code, place) = (error.code(), error.location());
     let mut report = Report::new();
-    report.push(Issue {
-        severity: Severity::Fatal,
-        code,
-        path: place.path.clone().unwrap_or_default(),
-        line: place.line,
-        column: place.column,
-        message: code.sentence().to_owned(),
-    });
+    let issue = Issue::new(Severity::Fatal, code, code.sentence());
+    report.push(issue.at(place.path.clone().unwrap_or_default(), place.line, place.column));
     report
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// A finding on one line.
 pub(crate) fn issue(issue: &Issue) -> String {
-    let Issue { severity, code, path, line, column, message } = issue;
+    let Issue { severity, code, path, line, column, message, .. } = issue;
     format!("{line}:{column} {} {} {path}: {message}", severity.name(), code.name())
 }
 
@@ -15,7 +15,7 @@ pub(crate) fn issue(issue: &Issue) -> String {
 pub(crate) fn issue_json(issue: &Issue) -> Value {
     json!({
         "severity": issue.severity.name(), "code": issue.code.name(), "path": issue.path, "line": issue.line,
-        "column": issue.column, "message": issue.message,
+        "column": issue.column, "message": issue.message, "profile": issue.profile.as_deref(), "rule": issue.rule.as_deref(),
     })
 }
 

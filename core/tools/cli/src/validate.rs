@@ -68,7 +68,7 @@ impl Summary {
         let issues = found.unwrap_or_else(|error| {
             let (at, column) = (error.location().line, error.location().column);
             let (code, message) = (error.code(), error.code().sentence().to_owned());
-            vec![Issue { severity: Severity::Fatal, code, path: String::new(), line: at, column, message }]
+            vec![Issue::new(Severity::Fatal, code, message).at("", at, column)]
         });
         self.invalid += u64::from(issues.iter().any(|issue| issue.severity <= Severity::Error));
         for found in &issues {

@@ -1,0 +1,1 @@
+//! UCUM: units parsed, checked, compared and converted with exact arithmetic.

@@ -1,0 +1,1 @@
+//! FHIR XML: the same record, read from and written to XML.
