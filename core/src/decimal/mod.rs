@@ -1,5 +1,7 @@
 //! Exact decimals that keep their digits: 1.0 and 1.00 are equal in value and different as given.
 
+mod arithmetic;
+
 use std::cmp::Ordering;
 use std::fmt;
 
