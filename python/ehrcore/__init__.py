@@ -10,17 +10,22 @@ import html
 import json
 import os
 from decimal import Decimal
+from typing import NamedTuple, Optional, Protocol
 
 from . import _native
 from ._native import Conflict, Denied, InvalidRecord, Issue, Locked, NotFound, WrongKey, __version__
 from ._native import EhrError as Error
 
 __all__ = [
-    "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Locked", "NotFound", "Record", "Report",
-    "Session", "Store", "WrongKey", "__version__", "create", "open", "validate",
+    "AuditEvent", "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "KeySource", "LedgerLine", "Locked",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Session", "Store", "WrongKey", "Written", "__version__", "create", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def _when(micros):
+    return _EPOCH + datetime.timedelta(microseconds=micros)
 
 
 def _bytes(resource):
@@ -73,7 +78,7 @@ class Record:
     @property
     def at(self):
         """When this version was written, in UTC."""
-        return _EPOCH + datetime.timedelta(microseconds=self._held._micros)
+        return _when(self._held._micros)
 
     @property
     def original(self):
@@ -131,6 +136,68 @@ class Chart:
         return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+class Written(NamedTuple):
+    """What one write of a change set did; `changed` is False where the bytes were the same."""
+
+    kind: str
+    id: str
+    version: int
+    changed: bool
+
+
+class Origin(NamedTuple):
+    """Where a version comes from; `source` is (source, entry) of an import, None for a direct write."""
+
+    actor: str
+    at: datetime.datetime
+    commit: int
+    source: Optional[tuple]
+    source_name: Optional[str]
+
+
+class LedgerLine(NamedTuple):
+    """What became of one entry of an import: stored, unchanged, quarantined or refused, and why."""
+
+    source: int
+    entry: int
+    offset: int
+    fate: str
+    reason: Optional[str]
+    kind: Optional[str]
+    id: str
+    version: int
+    id_assigned: bool
+
+
+class AuditEvent(NamedTuple):
+    """One event of the audit log: who, what, when, why, with what outcome; no content of any record."""
+
+    sequence: int
+    at: datetime.datetime
+    event: str
+    outcome: str
+    actor: str
+    role: Optional[str]
+    purpose: Optional[str]
+    kind: Optional[str]
+    id: str
+    version: int
+    count: int
+
+
+class Quarantined:
+    """An entry of an import kept aside, word for word, with its findings."""
+
+    __slots__ = ("entry", "issues", "number", "original", "source")
+
+    def __init__(self, number, source, entry, issues, original):
+        self.number, self.source, self.entry, self.original = number, source, entry, original
+        self.issues = tuple(issues)
+
+    def __repr__(self):
+        return f"<ehrcore.Quarantined {self.number}, {len(self.issues)} findings>"
+
+
 class Report:
     """What was found in a record."""
 
@@ -143,6 +210,10 @@ class Report:
     def valid(self):
         """Whether there is no finding of severity error or fatal."""
         return not any(issue.severity in ("fatal", "error") for issue in self.issues)
+
+    def operation_outcome(self):
+        """The findings as FHIR's OperationOutcome, a dict."""
+        return json.loads(_native.operation_outcome(list(self.issues)))
 
     def __repr__(self):
         return f"<ehrcore.Report of {len(self.issues)} findings>"
@@ -193,6 +264,24 @@ class Session:
         """Writes a version that says the record is deleted; gives its number."""
         return self._held.delete(kind, id)
 
+    def change_set(self, *writes):
+        """Writes and deletions as one: all of them or none. Each is a record, a pair (record, version it must have), or a
+        deletion as a pair of texts ("Observation", "o1")."""
+        lines = []
+        for write in writes:
+            if isinstance(write, tuple) and isinstance(write[1], str):
+                lines.append((None, None, write))
+            elif isinstance(write, tuple):
+                lines.append((_bytes(write[0]), write[1], None))
+            else:
+                lines.append((_bytes(write), None, None))
+        return [Written(*line) for line in self._held.change_set(lines)]
+
+    def provenance(self, kind, id, version=0):
+        """Who wrote a version (0: the current one), when, and from which entry of which import source."""
+        actor, micros, commit, source, name = self._held.provenance(kind, id, version)
+        return Origin(actor, _when(micros), commit, source, name)
+
     def search(self, kind, query="", **parameters):
         """Every record that matches, page after page: search("Patient", "name=smith") or search("Patient", name="smith")."""
         from urllib.parse import quote
@@ -226,9 +315,30 @@ class Session:
         """Everything as NDJSON, a file for each type in an existing folder; gives how many records were written."""
         return self._held.export(os.fspath(folder))
 
-    def import_path(self, path):
-        """Imports a file or folder; gives the counts. stored + unchanged + quarantined + refused == entries."""
-        return self._held.import_path(os.fspath(path))
+    def import_path(self, path, *, progress=None):
+        """Imports a file or folder; gives the counts. stored + unchanged + quarantined + refused == entries.
+
+        `progress(done, of)` is called with bytes as they are read; what it raises ends the import, and batches that were
+        committed stay.
+        """
+        return self._held.import_path(os.fspath(path), progress)
+
+    def ledger(self):
+        """What became of every entry of every import, in order."""
+        return [LedgerLine(*line) for line in self._held.ledger()]
+
+    def quarantine(self):
+        """The entries kept aside."""
+        return [Quarantined(*kept) for kept in self._held.quarantine()]
+
+    def release(self, number, mended=None):
+        """Stores a quarantined entry, mended or as it was kept, and takes it out of quarantine; gives (kind, id)."""
+        return self._held.release(number, None if mended is None else _bytes(mended))
+
+    def audit(self, start=0, count=1000):
+        """Events of the audit log from number `start` on."""
+        events = self._held.audit(start, count)
+        return [AuditEvent(at=_when(event.pop("micros")), **event) for event in events]
 
     def verify(self):
         """Verifies the audit log and every record; gives (events, records, patients)."""
@@ -262,14 +372,33 @@ class Store:
         self._held.close()
 
 
-def create(path, *, passphrase=None, key=None):
-    """Makes a new store in one new file, with a passphrase or a key of 32 bytes."""
-    return Store(_native.open_store(os.fspath(path), True, passphrase, key))
+class KeySource(Protocol):
+    """Your key management: it keeps the root key of a store, or what wraps it, outside the store."""
+
+    name: str
+
+    def wrap(self, context, root):
+        """What to keep in the file for `root`, bound to `context`."""
+
+    def unwrap(self, context, wrapped):
+        """The root again."""
 
 
-def open(path, *, passphrase=None, key=None):
-    """Opens a store."""
-    return Store(_native.open_store(os.fspath(path), False, passphrase, key))
+def _host(source):
+    return None if source is None else (source.name, source)
+
+
+def create(path, *, passphrase=None, key=None, source=None):
+    """Makes a new store in one new file, with a passphrase, a key of 32 bytes, or your key management.
+
+    A `source` (see KeySource) has a `name` that stays the same and must authenticate `context`. Whatever it raises comes back as the error `key-unavailable`.
+    """
+    return Store(_native.open_store(os.fspath(path), True, passphrase, key, _host(source)))
+
+
+def open(path, *, passphrase=None, key=None, source=None):
+    """Opens a store with what it was made with."""
+    return Store(_native.open_store(os.fspath(path), False, passphrase, key, _host(source)))
 
 
 def validate(resource):

@@ -1,6 +1,6 @@
 import datetime
 import os
-from typing import Any, Iterator, Mapping, Optional, Union
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Protocol, Union
 
 __version__: str
 
@@ -20,6 +20,10 @@ class Issue:
     def column(self) -> int: ...
     @property
     def message(self) -> str: ...
+    @property
+    def profile(self) -> Optional[str]: ...
+    @property
+    def rule(self) -> Optional[str]: ...
 
 class Error(Exception):
     code: str
@@ -58,10 +62,55 @@ class Chart:
     def of(self, kind: str) -> list[Record]: ...
     def _repr_html_(self) -> str: ...
 
+class Written(NamedTuple):
+    kind: str
+    id: str
+    version: int
+    changed: bool
+
+class Origin(NamedTuple):
+    actor: str
+    at: datetime.datetime
+    commit: int
+    source: Optional[tuple[int, int]]
+    source_name: Optional[str]
+
+class LedgerLine(NamedTuple):
+    source: int
+    entry: int
+    offset: int
+    fate: str
+    reason: Optional[str]
+    kind: Optional[str]
+    id: str
+    version: int
+    id_assigned: bool
+
+class AuditEvent(NamedTuple):
+    sequence: int
+    at: datetime.datetime
+    event: str
+    outcome: str
+    actor: str
+    role: Optional[str]
+    purpose: Optional[str]
+    kind: Optional[str]
+    id: str
+    version: int
+    count: int
+
+class Quarantined:
+    number: int
+    source: int
+    entry: int
+    issues: tuple[Issue, ...]
+    original: bytes
+
 class Report:
     issues: tuple[Issue, ...]
     @property
     def valid(self) -> bool: ...
+    def operation_outcome(self) -> dict[str, Any]: ...
     def _repr_html_(self) -> str: ...
 
 class Session:
@@ -74,13 +123,21 @@ class Session:
     def history(self, kind: str, id: str) -> list[Record]: ...
     def write(self, resource: Resource, *, if_match: Optional[int] = None) -> Record: ...
     def delete(self, kind: str, id: str) -> int: ...
+    def change_set(
+        self, *writes: Union[Resource, tuple[Resource, int], tuple[str, str]]
+    ) -> list[Written]: ...
+    def provenance(self, kind: str, id: str, version: int = 0) -> Origin: ...
     def search(self, kind: str, query: str = "", **parameters: object) -> Iterator[Record]: ...
     def count(self, kind: str, query: str = "") -> int: ...
     def chart(self, patient: str) -> Chart: ...
     def chart_page(self, patient: str) -> str: ...
     def export_chart(self, patient: str) -> bytes: ...
     def export(self, folder: Path) -> int: ...
-    def import_path(self, path: Path) -> dict[str, int]: ...
+    def import_path(self, path: Path, *, progress: Optional[Callable[[int, int], object]] = None) -> dict[str, int]: ...
+    def ledger(self) -> list[LedgerLine]: ...
+    def quarantine(self) -> list[Quarantined]: ...
+    def release(self, number: int, mended: Optional[Resource] = None) -> tuple[str, str]: ...
+    def audit(self, start: int = 0, count: int = 1000) -> list[AuditEvent]: ...
     def verify(self) -> tuple[int, int, int]: ...
 
 class Store:
@@ -91,6 +148,23 @@ class Store:
     def session(self, *, actor: str, role: str, purpose: str, patient: Optional[str] = None) -> Session: ...
     def close(self) -> None: ...
 
-def create(path: Path, *, passphrase: Optional[str] = None, key: Optional[bytes] = None) -> Store: ...
-def open(path: Path, *, passphrase: Optional[str] = None, key: Optional[bytes] = None) -> Store: ...
+class KeySource(Protocol):
+    name: str
+    def wrap(self, context: bytes, root: bytes) -> bytes: ...
+    def unwrap(self, context: bytes, wrapped: bytes) -> bytes: ...
+
+def create(
+    path: Path,
+    *,
+    passphrase: Optional[str] = None,
+    key: Optional[bytes] = None,
+    source: Optional[KeySource] = None,
+) -> Store: ...
+def open(
+    path: Path,
+    *,
+    passphrase: Optional[str] = None,
+    key: Optional[bytes] = None,
+    source: Optional[KeySource] = None,
+) -> Store: ...
 def validate(resource: Resource) -> Report: ...

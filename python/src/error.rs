@@ -87,6 +87,16 @@ impl Issue {
     fn message(&self) -> &str {
         &self.0.message
     }
+    /// The canonical URL of the profile it comes from; None where it comes from R4 itself.
+    #[getter]
+    fn profile(&self) -> Option<&str> {
+        self.0.profile.as_deref()
+    }
+    /// The rule it comes from: the key of an invariant, the name of a slice, the URL of a value set.
+    #[getter]
+    fn rule(&self) -> Option<&str> {
+        self.0.rule.as_deref()
+    }
     fn __repr__(&self) -> String {
         format!("Issue({}, {}, {})", self.0.severity.name(), self.0.code.name(), self.0.path)
     }

@@ -1,9 +1,11 @@
 //! Sessions: the only way to what is in a store.
 
-use crate::error::{kind, raise, run};
-use ehrcore::ehr::{self, SearchOptions, VerifyLevel};
+use crate::error::{Issue, kind, raise, run};
+use ehrcore::access::{Purpose, Role};
+use ehrcore::ehr::{self, SearchOptions, VerifyLevel, Write};
 use ehrcore::error::{Code, Error};
-use ehrcore::exchange::ImportOptions;
+use ehrcore::exchange::{ImportOptions, ImportSummary, Progress};
+use ehrcore::schema::ResourceType;
 use ehrcore::store::{Cursor, Stored};
 use ehrcore::time::Timestamp;
 use pyo3::prelude::*;
@@ -49,6 +51,33 @@ impl Record {
     }
     fn __repr__(&self) -> String {
         format!("Record({}, version {})", self.0.kind(), self.0.version())
+    }
+}
+
+/// Source, entry, offset, fate, reason, type, id, version, whether the id was given by the import.
+type LedgerLine = (u32, u32, u64, &'static str, Option<&'static str>, Option<&'static str>, String, u32, bool);
+type QuarantineLine<'py> = (u64, u32, u32, Vec<Issue>, Bound<'py, PyBytes>);
+/// Actor, time, change set, source and entry, name of the source.
+type OriginLine = (String, i64, u64, Option<(u32, u32)>, Option<String>);
+/// The record and the version it must have, or the type and id to delete.
+type WriteLine = (Option<Vec<u8>>, Option<u32>, Option<(String, String)>);
+
+/// Tells a Python callable how far an import is.
+struct Watch {
+    progress: Option<Py<PyAny>>,
+    raised: Option<PyErr>,
+}
+
+impl Progress for Watch {
+    fn step(&mut self, done: u64, of: u64, _: &ImportSummary) -> bool {
+        let Some(progress) = &self.progress else { return true };
+        match Python::attach(|py| progress.call1(py, (done, of)).map(drop)) {
+            Ok(()) => true,
+            Err(raised) => {
+                self.raised = Some(raised);
+                false
+            }
+        }
     }
 }
 
@@ -140,8 +169,20 @@ impl Session {
     fn export(&self, py: Python<'_>, folder: PathBuf) -> PyResult<u64> {
         self.with(py, |session| session.export_ndjson(&folder)).map(|summary| summary.total())
     }
-    fn import_path<'py>(&self, py: Python<'py>, path: PathBuf) -> PyResult<Bound<'py, PyDict>> {
-        let done = self.with(py, |session| session.import(&path, &ImportOptions::default(), &mut ()))?;
+    /// `progress(done, of)` is called after each group of entries; what it raises ends the import and is raised again.
+    #[pyo3(signature = (path, progress=None))]
+    fn import_path<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut watch = Watch { progress, raised: None };
+        let done = self.with(py, |session| session.import(&path, &ImportOptions::default(), &mut watch));
+        if let Some(raised) = watch.raised {
+            return Err(raised);
+        }
+        let done = done?;
         let report = PyDict::new(py);
         for (name, value) in [
             ("sources", done.sources),
@@ -150,10 +191,90 @@ impl Session {
             ("unchanged", done.unchanged),
             ("quarantined", done.quarantined),
             ("refused", done.refused),
+            ("resumed", done.resumed),
         ] {
             report.set_item(name, value)?;
         }
         Ok(report)
+    }
+    /// One tuple for each line of the import ledger.
+    fn ledger(&self, py: Python<'_>) -> PyResult<Vec<LedgerLine>> {
+        self.with(py, |session| {
+            let mut lines = Vec::new();
+            session.ledger(|line| {
+                lines.push((
+                    line.source,
+                    line.entry,
+                    line.offset,
+                    line.fate.name(),
+                    line.reason.map(Code::name),
+                    line.kind.map(ResourceType::name),
+                    line.id.clone(),
+                    line.version,
+                    line.id_assigned,
+                ));
+            })?;
+            Ok(lines)
+        })
+    }
+    /// Number, source, entry, findings and bytes of each entry in quarantine.
+    fn quarantine<'py>(&self, py: Python<'py>) -> PyResult<Vec<QuarantineLine<'py>>> {
+        let kept = self.with(py, ehr::Session::quarantine)?;
+        Ok(kept
+            .into_iter()
+            .map(|kept| {
+                let issues = kept.issues.into_iter().map(Issue).collect();
+                (kept.number, kept.source, kept.entry, issues, PyBytes::new(py, kept.bytes.expose()))
+            })
+            .collect())
+    }
+    #[pyo3(signature = (number, mended=None))]
+    fn release(&self, py: Python<'_>, number: u64, mended: Option<&[u8]>) -> PyResult<(&'static str, String)> {
+        self.with(py, |session| session.release(number, mended)).map(|(kind, id)| (kind.name(), id))
+    }
+    /// Who wrote a version, when, from which entry of which source.
+    fn provenance(&self, py: Python<'_>, kind_name: &str, id: &str, version: u32) -> PyResult<OriginLine> {
+        let kind = kind(py, kind_name)?;
+        let origin = self.with(py, |session| session.provenance(kind, id, version))?;
+        Ok((origin.actor, origin.at.0, origin.commit, origin.source, origin.source_name))
+    }
+    /// Writes and deletions as one change set.
+    fn change_set(&self, py: Python<'_>, writes: Vec<WriteLine>) -> PyResult<Vec<(&'static str, String, u32, bool)>> {
+        let mut all = Vec::with_capacity(writes.len());
+        for write in writes {
+            all.push(match write {
+                (Some(bytes), None, _) => Write::Put(bytes),
+                (Some(bytes), Some(version), _) => Write::PutIfMatch(bytes, version),
+                (None, _, Some((kind_name, id))) => Write::Delete(kind(py, &kind_name)?, id),
+                _ => return Err(raise(py, &Code::InvalidArgument.error().expected("a record or what to delete"))),
+            });
+        }
+        let done = self.with(py, |session| session.change_set(all))?;
+        Ok(done.into_iter().map(|done| (done.kind.name(), done.id, done.version, done.changed)).collect())
+    }
+    /// A dict for each audit event from number `from` on.
+    fn audit<'py>(&self, py: Python<'py>, from: u64, count: usize) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let events = self.with(py, |session| session.audit(from, count))?;
+        let role = |number| Role::ALL.iter().find(|role| **role as u8 == number).map(|role| role.name());
+        let purpose = |number| Purpose::ALL.iter().find(|purpose| **purpose as u8 == number).map(|why| why.name());
+        events
+            .into_iter()
+            .map(|(sequence, event)| {
+                let line = PyDict::new(py);
+                line.set_item("sequence", sequence)?;
+                line.set_item("micros", event.at.0)?;
+                line.set_item("event", event.kind.name())?;
+                line.set_item("outcome", event.failure().map_or("ok", Code::name))?;
+                line.set_item("actor", &event.actor)?;
+                line.set_item("role", role(event.role))?;
+                line.set_item("purpose", purpose(event.purpose))?;
+                line.set_item("kind", event.resource.map(ResourceType::name))?;
+                line.set_item("id", &event.id)?;
+                line.set_item("version", event.version)?;
+                line.set_item("count", event.count)?;
+                Ok(line)
+            })
+            .collect()
     }
     fn verify(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
         let report = self.with(py, |session| session.verify(VerifyLevel::Records, None))?;

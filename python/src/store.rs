@@ -5,36 +5,82 @@ use crate::session::Session;
 use ehrcore::access::{Purpose, Role};
 use ehrcore::ehr::{self, Actor, Options};
 use ehrcore::error::{Code, Error};
+use ehrcore::id::Random;
 use ehrcore::keys::{KeySource, Passphrase, RawKey};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use std::path::PathBuf;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// An open store.
 #[pyclass(frozen, module = "ehrcore._native")]
 pub(crate) struct Store(std::sync::Mutex<Option<ehr::Ehr>>);
 
-pub(crate) fn source(passphrase: Option<&str>, key: Option<&[u8]>) -> Result<Box<dyn KeySource>, Error> {
+/// The host's key management in Python: an object with `name`, `wrap(context, root)` and `unwrap(context, wrapped)`.
+struct Host {
+    name: String,
+    held: Py<PyAny>,
+}
+
+impl Host {
+    /// Calls a method that takes and gives bytes. Whatever it raises is `key-unavailable`: its text may tell of keys.
+    fn call(&self, method: &str, context: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let answer = Python::attach(|py| {
+            let arguments = (PyBytes::new(py, context), PyBytes::new(py, bytes));
+            let made = self.held.bind(py).call_method1(method, arguments)?;
+            PyResult::Ok(Zeroizing::new(made.extract::<Vec<u8>>()?))
+        });
+        answer.map_err(|_| Code::KeyUnavailable.error())
+    }
+}
+
+impl KeySource for Host {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn wrap(&self, context: &[u8], root: &[u8; 32], _: &dyn Random) -> Result<Vec<u8>, Error> {
+        self.call("wrap", context, root).map(|wrapped| wrapped.to_vec())
+    }
+    fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let root = self.call("unwrap", context, wrapped)?;
+        let root = root.as_slice().try_into().map_err(|_| Code::WrongKey.error().expected("a root of 32 bytes"))?;
+        Ok(Zeroizing::new(root))
+    }
+}
+
+fn source(
+    passphrase: Option<&str>,
+    key: Option<&[u8]>,
+    host: Option<(String, Py<PyAny>)>,
+) -> Result<Box<dyn KeySource>, Error> {
+    if let Some((name, held)) = host {
+        return match (passphrase, key) {
+            (None, None) => Ok(Box::new(Host { name, held })),
+            _ => Err(Code::InvalidArgument.error().expected("a passphrase, a key or a key source")),
+        };
+    }
     match (passphrase, key) {
         (Some(passphrase), None) => Ok(Box::new(Passphrase::new(passphrase))),
         (None, Some(key)) => {
             let key = key.try_into().map_err(|_| Code::InvalidArgument.error().expected("a key of 32 bytes"))?;
             Ok(Box::new(RawKey::new(key)))
         }
-        _ => Err(Code::InvalidArgument.error().expected("a passphrase or a key")),
+        _ => Err(Code::InvalidArgument.error().expected("a passphrase, a key or a key source")),
     }
 }
 
 #[pyfunction]
-#[pyo3(signature = (path, create, passphrase=None, key=None))]
+#[pyo3(signature = (path, create, passphrase=None, key=None, host=None))]
 pub(crate) fn open_store(
     py: Python<'_>,
     path: PathBuf,
     create: bool,
     passphrase: Option<&str>,
     key: Option<&[u8]>,
+    host: Option<(String, Py<PyAny>)>,
 ) -> PyResult<Store> {
-    let source = source(passphrase, key).map_err(|error| raise(py, &error))?;
+    let source = source(passphrase, key, host).map_err(|error| raise(py, &error))?;
     let ehr = run(py, move || {
         let options = Options::default();
         if create { ehr::Ehr::create(path, &*source, options) } else { ehr::Ehr::open(path, &*source, options) }

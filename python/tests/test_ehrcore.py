@@ -91,6 +91,102 @@ def test_import_and_export(store, session, tmp_path):
         assert office.verify()[1] == 1
 
 
+def test_an_entry_in_quarantine_is_mended_and_released(store, tmp_path):
+    source = tmp_path / "in.ndjson"
+    source.write_bytes(RESULT + b"\n" + b'{"resourceType":"Patient","id":"p1","gender":"F"}\n')
+    seen = []
+    with store.session(actor="office", role="administrator", purpose="HOPERAT") as office:
+        office.import_path(source, progress=lambda done, of: seen.append((done, of)))
+        assert seen and seen[-1][0] <= seen[-1][1] == source.stat().st_size
+        assert [(line.entry, line.fate, line.reason) for line in office.ledger()] == [
+            (1, "stored", None),
+            (2, "quarantined", "code-unknown"),
+        ]
+        kept = office.quarantine()[0]
+        assert kept.original.endswith(b'"gender":"F"}') and kept.issues[0].path == "Patient.gender"
+        with pytest.raises(ehrcore.InvalidRecord):
+            office.release(kept.number)
+        assert office.release(kept.number, PATIENT) == ("Patient", "p1")
+        assert office.quarantine() == []
+        events = office.audit()
+        assert [event.sequence for event in events] == list(range(len(events)))
+        assert {"import", "release"} <= {event.event for event in events}
+    with store.session(actor="dr-grey", role="physician", purpose="TREAT") as session:
+        origin = session.provenance("Observation", "o1")
+        assert origin.source[1] == 1 and origin.source_name.endswith("in.ndjson") and origin.actor == "office"
+
+
+def test_a_progress_callable_that_raises_ends_the_import(store, tmp_path):
+    source = tmp_path / "in.ndjson"
+    source.write_bytes(RESULT + b"\n")
+
+    def stop(done, of):
+        raise KeyboardInterrupt
+
+    with store.session(actor="office", role="administrator", purpose="HOPERAT") as office:
+        with pytest.raises(KeyboardInterrupt):
+            office.import_path(source, progress=stop)
+        assert office.import_path(source)["entries"] == 1
+
+
+def test_a_change_set_is_all_or_nothing(session):
+    done = session.change_set(PATIENT, RESULT)
+    assert [(each.kind, each.version, each.changed) for each in done] == [("Patient", 1, True), ("Observation", 1, True)]
+    with pytest.raises(ehrcore.InvalidRecord):
+        session.change_set(("Observation", "o1"), {**PATIENT, "gender": "F"})
+    assert session.read("Observation", "o1").version == 1
+    with pytest.raises(ehrcore.Conflict):
+        session.change_set(({**PATIENT, "active": True}, 7))
+    assert session.change_set(("Observation", "o1"))[0].version == 2
+    with pytest.raises(ehrcore.NotFound):
+        session.read("Observation", "o1")
+
+
+class Vault:
+    """Key management of a test: keeps the root itself and gives a ticket for it."""
+
+    name = "test-vault"
+
+    def __init__(self):
+        self.kept = {}
+        self.down = False
+
+    def wrap(self, context, root):
+        self.kept[bytes(context)] = root
+        return b"ticket"
+
+    def unwrap(self, context, wrapped):
+        if self.down or wrapped != b"ticket":
+            raise ConnectionError("vault of Ms Marker is down")
+        return self.kept[bytes(context)]
+
+
+def test_a_store_opens_with_the_hosts_key_management(tmp_path):
+    vault, path = Vault(), tmp_path / "host.ehr"
+    with ehrcore.create(path, source=vault) as store:
+        with store.session(actor="dr-grey", role="physician", purpose="TREAT") as session:
+            session.write(PATIENT)
+    with ehrcore.open(path, source=vault) as store:
+        with store.session(actor="dr-grey", role="physician", purpose="TREAT") as session:
+            assert session.read("Patient", "p1").to_dict() == PATIENT
+    vault.down = True
+    with pytest.raises(ehrcore.Error) as caught:
+        ehrcore.open(path, source=vault)
+    assert caught.value.code == "key-unavailable" and "Marker" not in str(caught.value)
+    vault.down, vault.kept = False, {context: bytes(32) for context in vault.kept}
+    with pytest.raises(ehrcore.Error) as caught:
+        ehrcore.open(path, source=vault)
+    assert caught.value.code == "corrupt"  # of another root the header cannot tell: it does not authenticate
+    with pytest.raises(ehrcore.Error):
+        ehrcore.open(path, source=vault, key=KEY)
+
+
+def test_findings_make_an_operation_outcome():
+    outcome = ehrcore.validate({**PATIENT, "gender": "F"}).operation_outcome()
+    assert outcome["resourceType"] == "OperationOutcome" and outcome["issue"][0]["expression"] == ["Patient.gender"]
+    assert ehrcore.validate(outcome).valid
+
+
 def test_another_key_and_a_second_open_are_refused(store, tmp_path):
     with pytest.raises(ehrcore.Locked):
         ehrcore.open(tmp_path / "clinic.ehr", key=KEY)
