@@ -52,6 +52,7 @@ pub(crate) fn run() -> Done {
     tally.step("typed views", || cargo(&["test", "-p", "ehrcore", "--features", "typed", "--quiet", "typed"]));
     tally.step("libraries", || cargo(&["build", "--quiet", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"]));
     tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
+    tally.step("c example of an import", || c_example("c", &["-std=c99"], "import.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
     tally.step("demo", demo);
     if there("chromium") {
