@@ -58,7 +58,7 @@ fn one(folder: &Path, row: &Value, failures: bool, score: &mut Score, tally: &mu
     };
     let valid = row["expect"]["valid"].as_bool().unwrap_or_default();
     let wanted = expected(row);
-    let seen: HashSet<String> = errors(&report).map(|path| plain(path)).collect();
+    let seen: HashSet<String> = errors(&report).map(plain).collect();
     let missed: Vec<&str> = wanted.iter().copied().filter(|path| !seen.contains(&plain(path))).collect();
     tally.expected += wanted.len() as u64;
     tally.found += (wanted.len() - missed.len()) as u64;
