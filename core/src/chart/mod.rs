@@ -6,6 +6,7 @@
 
 mod html;
 mod results;
+mod timeline;
 
 use crate::record::{Node, Record};
 use crate::time::Timestamp;
@@ -13,6 +14,7 @@ use html::{STYLE, concept, day, escape, first, status, text, words};
 use results::results;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use timeline::timeline;
 
 /// The page of the records of one patient, as they are given.
 pub fn page<'a>(records: impl IntoIterator<Item = &'a Record>, at: Timestamp) -> String {
@@ -41,7 +43,11 @@ pub fn page<'a>(records: impl IntoIterator<Item = &'a Record>, at: Timestamp) ->
     );
     list(&mut body, "Immunizations", &take("Immunization"), &immunization, "No immunization is on record.");
     results(&mut body, &take("Observation"));
-    list(&mut body, "Encounters", &take("Encounter"), &encounter, "No encounter is on record.");
+    let encounters = take("Encounter");
+    section(&mut body, "Encounters", &encounters, "No encounter is on record.", &|body| {
+        timeline(body, &encounters);
+        table(body, &encounters, &encounter);
+    });
     list(&mut body, "Procedures", &take("Procedure"), &procedure, "No procedure is on record.");
     if !by_kind.is_empty() {
         body.push_str("<section><h2>Also in this chart</h2><ul class=\"plain\">");
@@ -116,11 +122,20 @@ struct Line {
 }
 
 fn list(body: &mut String, title: &str, records: &[&Record], line: &dyn Fn(Node<'_>) -> Line, none: &str) {
+    section(body, title, records, none, &|body| table(body, records, line));
+}
+
+fn section(body: &mut String, title: &str, records: &[&Record], none: &str, content: &dyn Fn(&mut String)) {
     let _ = write!(body, "<section><h2>{title}</h2>");
     if records.is_empty() {
-        let _ = write!(body, "<p class=\"none\">{none}</p></section>");
-        return;
+        let _ = write!(body, "<p class=\"none\">{none}</p>");
+    } else {
+        content(body);
     }
+    body.push_str("</section>");
+}
+
+fn table(body: &mut String, records: &[&Record], line: &dyn Fn(Node<'_>) -> Line) {
     let mut lines: Vec<Line> = records.iter().map(|record| line(record.root())).collect();
     lines.sort_by(|a, b| (b.holds, &b.date).cmp(&(a.holds, &a.date)));
     body.push_str("<table><thead><tr><th>what</th><th>status</th><th>details</th><th>date</th></tr></thead><tbody>");
@@ -138,7 +153,7 @@ fn list(body: &mut String, title: &str, records: &[&Record], line: &dyn Fn(Node<
             "<tr{class}><td>{what}</td><td>{status}</td><td>{details}</td><td class=\"date\">{date}</td></tr>"
         );
     }
-    body.push_str("</tbody></table></section>");
+    body.push_str("</tbody></table>");
 }
 
 /// Whether an entry is not to be taken for a fact that holds now.

@@ -2,6 +2,7 @@
 
 use super::html::{concept, day, escape, first, status, text};
 use super::{list, observation};
+use crate::json::instant_of;
 use crate::record::{Node, Record};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -60,6 +61,30 @@ pub(super) fn results(body: &mut String, observations: &[&Record]) {
     }
 }
 
+/// Where each value stands from 0 to 1: by its date, or one after the other where a date is missing. Of many values close
+/// together the highest and the lowest are kept.
+fn places(points: &[(String, String, f64, String)]) -> Vec<(f64, f64)> {
+    let times: Option<Vec<f64>> =
+        points.iter().map(|point| instant_of(point.0.as_bytes()).map(|(start, _)| start.0 as f64)).collect();
+    let times = times.unwrap_or_else(|| (0..points.len()).map(|i| i as f64).collect());
+    let (first, last) = (times[0], times[times.len() - 1]);
+    let width = if last > first { last - first } else { 1.0 };
+    let all: Vec<(f64, f64)> = times.iter().zip(points).map(|(at, point)| ((at - first) / width, point.2)).collect();
+    if all.len() <= 200 {
+        return all;
+    }
+    let mut kept = Vec::with_capacity(201);
+    for group in all.chunks(all.len().div_ceil(100)) {
+        let by_value = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+        let mut ends: Vec<(f64, f64)> =
+            [group.iter().min_by(by_value), group.iter().max_by(by_value)].into_iter().flatten().copied().collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        kept.extend(ends);
+    }
+    kept.extend(all.last());
+    kept
+}
+
 /// One test: the latest value, and how it went, with the reference range as a band.
 fn card(body: &mut String, name: &str, test: &Test) {
     let Some((date, value, _, flag)) = test.points.last() else { return };
@@ -84,12 +109,8 @@ fn card(body: &mut String, name: &str, test: &Test) {
         }
         let span = if high > low { high - low } else { 1.0 };
         let y = |value: f64| 38.0 - (value - low) / span * 36.0;
-        let shown: Vec<f64> = values().collect();
-        let step = shown.len().div_ceil(200);
-        let shown: Vec<f64> = shown.into_iter().step_by(step).collect();
-        let width = 200.0 / (shown.len().max(2) - 1) as f64;
         let points: Vec<String> =
-            shown.iter().enumerate().map(|(i, v)| format!("{:.1},{:.1}", i as f64 * width, y(*v))).collect();
+            places(&test.points).iter().map(|(x, value)| format!("{:.1},{:.1}", x * 200.0, y(*value))).collect();
         let _ = write!(
             body,
             "<svg viewBox=\"0 0 200 40\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{count} values from {} to {}\">",
@@ -107,4 +128,30 @@ fn card(body: &mut String, name: &str, test: &Test) {
         let _ = write!(body, "<polyline class=\"trend\" points=\"{}\"/></svg>", points.join(" "));
     }
     body.push_str("</div>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(dates: &[&str]) -> Vec<(String, String, f64, String)> {
+        dates.iter().enumerate().map(|(i, date)| ((*date).to_owned(), String::new(), i as f64, String::new())).collect()
+    }
+
+    #[test]
+    fn a_value_stands_at_its_date() {
+        let found = places(&points(&["2020-01-01", "2020-01-02", "2020-01-11"]));
+        assert_eq!(found, [(0.0, 0.0), (0.1, 1.0), (1.0, 2.0)]);
+        assert_eq!(places(&points(&["", "2020"])), [(0.0, 0.0), (1.0, 1.0)]);
+        assert_eq!(places(&points(&["2020", "2020"]))[1].0, 0.0);
+    }
+
+    #[test]
+    fn of_many_values_the_highest_the_lowest_and_the_last_are_kept() {
+        let mut many = points(&["2020"; 5_000]);
+        many[2_345].2 = -7.0;
+        let kept = places(&many);
+        assert!(kept.len() <= 201 && kept.iter().any(|place| place.1 == -7.0));
+        assert_eq!(kept.last().map(|place| place.1), Some(4_999.0));
+    }
 }

@@ -164,7 +164,7 @@ fn browser() -> Done {
         chromium.arg(format!("--user-data-dir={}", profile.path().join("user").display()));
         chromium.arg(format!("--screenshot={}", shot.display())).arg(&page);
         let shown = String::from_utf8_lossy(&chromium.output()?.stdout).into_owned();
-        for wanted in ["<h2>Results and vital signs</h2>", "<polyline", "<h2>Medications</h2>"] {
+        for wanted in ["<h2>Results and vital signs</h2>", "<polyline", "class=\"timeline\"", "<h2>Medications</h2>"] {
             if !shown.contains(wanted) {
                 return Err(format!("the page does not show {wanted}").into());
             }
