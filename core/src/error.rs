@@ -70,6 +70,13 @@ catalogue! {
     // 220-229: references and Bundles beyond their shape
     // 230-249: FHIRPath
     // 250-259: UCUM
+    UnitSyntax = 250, "unit-syntax", "the unit is not written as UCUM asks";
+    UnitUnknown = 251, "unit-unknown", "the unit has a symbol that UCUM does not know, or a prefix that it does not take";
+    UnitClash = 252, "unit-clash", "the two units measure different things";
+    UnitSpecial = 253, "unit-special", "a unit on a scale of its own takes no part in products and powers";
+    UnitRange = 254, "unit-range", "the value has no counterpart in that unit";
+    UnitDivisor = 255, "unit-divisor", "the quantity to divide by is 0";
+    UnitLimit = 256, "unit-limit", "the unit or its numbers are longer than the limit";
     // 260-284: terminology
     // 285-289: shapes and check digits of codes
     // 290-299: packages
