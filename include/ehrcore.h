@@ -168,6 +168,11 @@ enum ehr_verify_level {
 
 
 /*
+ Events of the audit log.
+ */
+typedef struct ehr_audit ehr_audit;
+
+/*
  Details of a failed call. Holds no record content.
  */
 typedef struct ehr_error ehr_error;
@@ -178,9 +183,19 @@ typedef struct ehr_error ehr_error;
 typedef struct ehr_key ehr_key;
 
 /*
+ Lines of the import ledger.
+ */
+typedef struct ehr_ledger ehr_ledger;
+
+/*
  Records in order: a page of a search, a history, a chart.
  */
 typedef struct ehr_page ehr_page;
+
+/*
+ Entries kept aside.
+ */
+typedef struct ehr_quarantine ehr_quarantine;
 
 /*
  One version of one record.
@@ -229,6 +244,56 @@ typedef struct {
 } ehr_str;
 
 /*
+ One event: who, what, when, why, with what outcome; no content of any record. The texts belong to the list.
+ */
+typedef struct {
+    /*
+     Its number, from 0.
+     */
+    uint64_t sequence;
+    /*
+     When: microseconds since 1970-01-01T00:00:00Z.
+     */
+    int64_t at;
+    /*
+     What was done, such as `read` or `export`.
+     */
+    ehr_str event;
+    /*
+     EHR_OK, or the code it failed with.
+     */
+    ehr_status outcome;
+    /*
+     Which version; 0 for none in particular.
+     */
+    uint32_t version;
+    /*
+     The host's id of the user.
+     */
+    ehr_str actor;
+    /*
+     In which role.
+     */
+    ehr_str role;
+    /*
+     For which purpose of use.
+     */
+    ehr_str purpose;
+    /*
+     Which type of record; empty for none in particular.
+     */
+    ehr_str kind;
+    /*
+     Which record.
+     */
+    ehr_str id;
+    /*
+     How many records.
+     */
+    uint64_t count;
+} ehr_audit_event;
+
+/*
  One finding about a record. The texts belong to the error or report it was read from.
  */
 typedef struct {
@@ -256,7 +321,83 @@ typedef struct {
      What was expected, in one sentence.
      */
     ehr_str message;
+    /*
+     The canonical URL of the profile it comes from; empty where it comes from R4 itself.
+     */
+    ehr_str profile;
+    /*
+     The rule it comes from: the key of an invariant, the name of a slice, the URL of a value set; empty for none.
+     */
+    ehr_str rule;
 } ehr_issue;
+
+/*
+ What became of one entry of one source. The texts belong to the ledger it was read from.
+ */
+typedef struct {
+    /*
+     The import source.
+     */
+    uint32_t source;
+    /*
+     The entry of a Bundle or line of an NDJSON file, from 1.
+     */
+    uint32_t entry;
+    /*
+     Where it starts in the source, in bytes.
+     */
+    uint64_t offset;
+    /*
+     stored, unchanged, quarantined or refused.
+     */
+    ehr_str fate;
+    /*
+     Why it was not stored: one of `enum ehr_code`; EHR_OK where it was.
+     */
+    ehr_status reason;
+    /*
+     The version it became or equals; 0 where it was not stored.
+     */
+    uint32_t version;
+    /*
+     Type of the record; empty where there is none.
+     */
+    ehr_str kind;
+    /*
+     Id of the record.
+     */
+    ehr_str id;
+    /*
+     1 where the import gave the id because the record had none.
+     */
+    int32_t id_assigned;
+} ehr_ledger_line;
+
+/*
+ An entry kept aside. The bytes belong to the list it was read from.
+ */
+typedef struct {
+    /*
+     Its number, for ehr_session_release().
+     */
+    uint64_t number;
+    /*
+     The import source.
+     */
+    uint32_t source;
+    /*
+     The entry in it, from 1.
+     */
+    uint32_t entry;
+    /*
+     How many findings it has.
+     */
+    size_t issue_count;
+    /*
+     Its bytes, word for word.
+     */
+    ehr_str bytes;
+} ehr_quarantined;
 
 /*
  Who acts. The host answers for it having checked who this is.
@@ -343,6 +484,34 @@ extern "C" {
 #endif // __cplusplus
 
 /*
+ At most `count` events from number `from` on. Needs an administrator.
+
+ Ownership: on EHR_OK, `*audit_out` is the caller's; release it with ehr_audit_free().
+ Errors:    EHR_DENIED, EHR_AUDIT_BROKEN, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_audit(const ehr_session *session,
+                             uint64_t from,
+                             size_t count,
+                             ehr_audit **audit_out,
+                             ehr_error **error_out);
+
+/*
+ How many events there are in the list.
+ */
+EHR_API size_t ehr_audit_count(const ehr_audit *audit);
+
+/*
+ Reads one event, from 0, into `*event_out`. Ownership: its texts belong to `audit`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API ehr_status ehr_audit_read(const ehr_audit *audit, size_t index, ehr_audit_event *event_out);
+
+/*
+ Releases a list of events. NULL is fine.
+ */
+EHR_API void ehr_audit_free(ehr_audit *audit);
+
+/*
  The code of an error, one of `enum ehr_code`; 0 where `error` is not an open error.
  */
 EHR_API ehr_status ehr_error_code(const ehr_error *error);
@@ -396,6 +565,75 @@ EHR_API ehr_str ehr_status_name(ehr_status status);
  One sentence on what a status means; empty for a number that is none. The text lives for ever.
  */
 EHR_API ehr_str ehr_status_sentence(ehr_status status);
+
+/*
+ What became of every entry of every import, in order. Needs an administrator.
+
+ Ownership: on EHR_OK, `*ledger_out` is the caller's; release it with ehr_ledger_free().
+ Errors:    EHR_DENIED, EHR_STORE_IO.
+ */
+EHR_API ehr_status ehr_session_ledger(const ehr_session *session, ehr_ledger **ledger_out, ehr_error **error_out);
+
+/*
+ How many lines there are.
+ */
+EHR_API size_t ehr_ledger_count(const ehr_ledger *ledger);
+
+/*
+ Reads one line, from 0, into `*line_out`. Ownership: its texts belong to `ledger`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API ehr_status ehr_ledger_read(const ehr_ledger *ledger, size_t index, ehr_ledger_line *line_out);
+
+/*
+ Releases a ledger. NULL is fine.
+ */
+EHR_API void ehr_ledger_free(ehr_ledger *ledger);
+
+/*
+ The entries kept aside. Needs an administrator.
+
+ Ownership: on EHR_OK, `*quarantine_out` is the caller's; release it with ehr_quarantine_free().
+ Errors:    EHR_DENIED, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_quarantine(const ehr_session *session,
+                                  ehr_quarantine **quarantine_out,
+                                  ehr_error **error_out);
+
+/*
+ How many entries there are.
+ */
+EHR_API size_t ehr_quarantine_count(const ehr_quarantine *quarantine);
+
+/*
+ Reads one entry, from 0, into `*entry_out`. Ownership: its bytes belong to `quarantine`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API ehr_status ehr_quarantine_read(const ehr_quarantine *quarantine, size_t index, ehr_quarantined *entry_out);
+
+/*
+ Reads one finding of one entry. Ownership: its texts belong to `quarantine`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API
+ehr_status ehr_quarantine_issue(const ehr_quarantine *quarantine,
+                                size_t index,
+                                size_t issue_index,
+                                ehr_issue *issue);
+
+/*
+ Releases the list; the entries stay in quarantine. NULL is fine.
+ */
+EHR_API void ehr_quarantine_free(ehr_quarantine *quarantine);
+
+/*
+ Stores an entry of the quarantine: `mended`, or where that is empty, what was kept. It leaves the quarantine.
+
+ Errors: EHR_QUARANTINE_UNKNOWN; EHR_RECORD_INVALID with findings in the error: it stays where it is.
+ */
+EHR_API
+ehr_status ehr_session_release(const ehr_session *session,
+                               uint64_t number,
+                               ehr_str mended,
+                               ehr_error **error_out);
 
 /*
  The resource type, such as `Patient`. Ownership: the text lives for ever.
@@ -715,6 +953,13 @@ EHR_API size_t ehr_report_count(const ehr_report *report);
  Reads one finding into `*issue_out`. Ownership: its texts belong to `report`. Errors: EHR_NOT_FOUND.
  */
 EHR_API ehr_status ehr_report_issue(const ehr_report *report, size_t index, ehr_issue *issue);
+
+/*
+ The findings as FHIR's OperationOutcome (JSON).
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ */
+EHR_API ehr_status ehr_report_operation_outcome(const ehr_report *report, ehr_text **text_out, ehr_error **error_out);
 
 /*
  Releases a report. NULL is fine.

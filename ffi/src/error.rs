@@ -29,6 +29,10 @@ pub struct ehr_issue {
     pub path: ehr_str,
     /// What was expected, in one sentence.
     pub message: ehr_str,
+    /// The canonical URL of the profile it comes from; empty where it comes from R4 itself.
+    pub profile: ehr_str,
+    /// The rule it comes from: the key of an invariant, the name of a slice, the URL of a value set; empty for none.
+    pub rule: ehr_str,
 }
 
 /// Keeps the message beside the error so that it can be lent.
@@ -63,6 +67,8 @@ pub(crate) fn issue_out(issues: &[Issue], index: usize, out: *mut ehr_issue) -> 
             column: issue.column,
             path: lend(&issue.path),
             message: lend(&issue.message),
+            profile: issue.profile.as_deref().map_or(ehr_str::EMPTY, lend),
+            rule: issue.rule.as_deref().map_or(ehr_str::EMPTY, lend),
         },
     )
 }

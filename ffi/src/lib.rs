@@ -1,9 +1,11 @@
 //! The C ABI of ehrcore: what `include/ehrcore.h` declares. Thin functions over the public Rust API, behind one guard.
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+mod audit;
 mod error;
 mod guard;
 mod handle;
+mod import;
 mod record;
 mod session;
 mod store;

@@ -66,7 +66,7 @@ pub struct ehr_verify_report {
     pub patients: u64,
 }
 
-fn look(session: *const ehr_session) -> Result<Arc<Session>> {
+pub(crate) fn look(session: *const ehr_session) -> Result<Arc<Session>> {
     handle::look(session)
 }
 

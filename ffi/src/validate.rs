@@ -3,10 +3,12 @@
 use crate::error::{ehr_error, ehr_issue, issue_out};
 use crate::guard::{ehr_status, getter, guard, put, writable};
 use crate::handle;
+use crate::record::ehr_text;
 use crate::text::ehr_str;
 use ehrcore_core::json::read;
 use ehrcore_core::limits::Limits;
 use ehrcore_core::report::Report;
+use ehrcore_core::validate::operation_outcome;
 
 /// What was found in a record.
 #[allow(non_camel_case_types)]
@@ -48,6 +50,22 @@ pub extern "C" fn ehr_report_count(report: *const ehr_report) -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_report_issue(report: *const ehr_report, index: usize, issue: *mut ehr_issue) -> ehr_status {
     guard(std::ptr::null_mut(), || issue_out(handle::look::<ehr_report, Report>(report)?.issues(), index, issue))
+}
+
+/// The findings as FHIR's OperationOutcome (JSON).
+///
+/// Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_report_operation_outcome(
+    report: *const ehr_report,
+    text_out: *mut *mut ehr_text,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(text_out)?;
+        let outcome = operation_outcome(&*handle::look::<ehr_report, Report>(report)?);
+        put(text_out, handle::give::<ehr_text, Vec<u8>>(outcome)?)
+    })
 }
 
 /// Releases a report. NULL is fine.

@@ -8,7 +8,7 @@ mod source;
 
 pub use source::{KeySource, Passphrase, RawKey};
 
-use crate::crypto::{Active, Provider};
+use crate::crypto::{Active, MacKey, Provider};
 use crate::error::{Code, Result};
 use crate::id::{PatientNumber, Random, StoreId};
 use crate::vault::{self, Context, RowKind, SealKey};
@@ -21,7 +21,7 @@ pub struct KeyRing {
     store_key: SealKey,
     audit_key: SealKey,
     wrapping_key: SealKey,
-    token_key: Zeroizing<[u8; 32]>,
+    token_key: MacKey,
     signing_seed: Zeroizing<[u8; 32]>,
     public_key: [u8; 32],
 }
@@ -67,7 +67,7 @@ impl KeyRing {
             store_key: SealKey::new(derived(b"store key"), 0),
             audit_key: SealKey::new(derived(b"audit key"), 0),
             wrapping_key: SealKey::new(derived(b"patient wrapping key, epoch 0"), 0),
-            token_key: derived(b"token key"),
+            token_key: MacKey::new(&derived(b"token key")),
             public_key: Active::public_key(&signing_seed)?,
             signing_seed,
         })
@@ -119,7 +119,7 @@ impl KeyRing {
             message.extend_from_slice(&(part.len() as u32).to_be_bytes());
             message.extend_from_slice(part);
         }
-        Active::mac(&self.token_key, &[&message])[..16].try_into().expect("an HMAC has 32 bytes")
+        self.token_key.mac(&message)[..16].try_into().expect("an HMAC has 32 bytes")
     }
 
     /// Signs a head of the audit log. The seed is derived from the root and never stored.

@@ -11,6 +11,7 @@ use crate::schema::ResourceType;
 use crate::search::{extract, hash64, parse_reference};
 use crate::time::Timestamp;
 use crate::vault::{RowKind, SealKey};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, MutexGuard};
@@ -69,6 +70,8 @@ pub struct Change<'s> {
     tokens: Vec<[u8; 12]>,
     patients: HashMap<u32, PatientState>,
     names: HashMap<String, u32>,
+    /// What addresses stand for, as looked up since the last flush.
+    resolved: RefCell<HashMap<Box<str>, Option<String>>>,
     written: u64,
 }
 
@@ -116,6 +119,8 @@ const SEGMENTS: usize = 6;
 const SMALL_SEGMENT: usize = 1024;
 /// Up to so many tokens are looked up before they are put, so that a small commit does not write pages in vain.
 const FEW_TOKENS: usize = 64;
+/// Most addresses whose meaning is kept between flushes.
+const RESOLVED: usize = 1 << 14;
 
 impl Store {
     /// Begins a change set; waits for one under way. `actor` and `at` are kept with each version; should the clock have gone
@@ -150,6 +155,7 @@ impl Store {
             tokens: Vec::new(),
             patients: HashMap::new(),
             names: HashMap::new(),
+            resolved: RefCell::default(),
             written: 0,
         };
         change.state = self.read_state(&change.rows)?;
@@ -260,6 +266,7 @@ impl Change<'_> {
         context.labels = &key;
         let sealed = crate::vault::seal(self.store.keys.store_key(), &context, target.as_bytes(), &*self.store.random)?;
         self.rows.mine.put(Table::Meta, key, sealed);
+        self.resolved.get_mut().clear();
         Ok(())
     }
 
@@ -314,7 +321,19 @@ impl Change<'_> {
     }
 
     fn resolve(&self, meta: &PutMeta<'_>, address: &str) -> Option<String> {
-        (meta.resolve)(address).or_else(|| self.store.resolve(&self.rows, address).ok().flatten())
+        if let Some(target) = (meta.resolve)(address) {
+            return Some(target);
+        }
+        let mut resolved = self.resolved.borrow_mut();
+        if let Some(target) = resolved.get(address) {
+            return target.clone();
+        }
+        if resolved.len() >= RESOLVED {
+            resolved.clear();
+        }
+        let target = self.store.resolve(&self.rows, address).ok().flatten();
+        resolved.insert(address.into(), target.clone());
+        target
     }
 
     /// Collects what the record is found by.
@@ -433,6 +452,7 @@ impl Change<'_> {
     /// Makes rows of what is pending: blocks, ids, index segments, tokens.
     fn flush(&mut self) -> Result<()> {
         self.by_id.clear();
+        self.resolved.get_mut().clear();
         self.pending_bytes = 0;
         let mut pending = std::mem::take(&mut self.pending);
         let entries = std::mem::take(&mut self.entries);

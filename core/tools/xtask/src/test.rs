@@ -52,6 +52,7 @@ pub(crate) fn run() -> Done {
     tally.step("typed views", || cargo(&["test", "-p", "ehrcore", "--features", "typed", "--quiet", "typed"]));
     tally.step("libraries", || cargo(&["build", "--quiet", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"]));
     tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
+    tally.step("c example of an import", || c_example("c", &["-std=c99"], "import.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
     tally.step("demo", demo);
     if there("chromium") {
@@ -163,7 +164,7 @@ fn browser() -> Done {
         chromium.arg(format!("--user-data-dir={}", profile.path().join("user").display()));
         chromium.arg(format!("--screenshot={}", shot.display())).arg(&page);
         let shown = String::from_utf8_lossy(&chromium.output()?.stdout).into_owned();
-        for wanted in ["<h2>Results and vital signs</h2>", "<polyline", "<h2>Medications</h2>"] {
+        for wanted in ["<h2>Results and vital signs</h2>", "<polyline", "class=\"timeline\"", "<h2>Medications</h2>"] {
             if !shown.contains(wanted) {
                 return Err(format!("the page does not show {wanted}").into());
             }

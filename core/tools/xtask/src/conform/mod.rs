@@ -2,6 +2,7 @@
 
 mod crypto;
 mod ucum;
+mod validator;
 
 use crate::Done;
 use ehrcore::json::{read, read_document};
@@ -28,6 +29,9 @@ impl Score {
     }
 }
 
+const SUITES: &str = "the suites are json-parsing, r4-examples, crypto, synthea, fhir-vendors, ucum, validator, \
+                      validator-tx, validator-special";
+
 pub(crate) fn run(arguments: &[&str]) -> Done {
     let words: Vec<&str> = arguments.iter().copied().filter(|a| !a.starts_with("--")).collect();
     let [suite, folder] = words[..] else { return Err("usage: cargo xtask conform SUITE DIR [--failures]".into()) };
@@ -35,6 +39,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     if !folder.is_dir() {
         return Err("there is no such folder".into());
     }
+    let failures = arguments.contains(&"--failures");
     let mut score = Score::default();
     match suite {
         "json-parsing" => each(folder, &mut |name, bytes| json_parsing(name, bytes, &mut score))?,
@@ -42,9 +47,13 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         "fhir-vendors" => each(folder, &mut |name, bytes| vendor(name, bytes, &mut score))?,
         "crypto" => each(folder, &mut |name, bytes| crypto::run(name, bytes, &mut score))?,
         "ucum" => ucum::run(folder, &mut score)?,
-        _ => return Err("the suites are json-parsing, r4-examples, crypto, synthea, fhir-vendors, ucum".into()),
+        "validator" => validator::run("core", folder, failures, &mut score)?,
+        "validator-tx" | "validator-special" => {
+            validator::run(&suite["validator-".len()..], folder, failures, &mut score)?
+        }
+        _ => return Err(SUITES.into()),
     }
-    if arguments.contains(&"--failures") {
+    if failures {
         score.failures.iter().for_each(|line| println!("{line}"));
     }
     println!("{suite}: passed {} of {}", score.passed, score.total);

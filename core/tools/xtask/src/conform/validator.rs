@@ -1,0 +1,128 @@
+//! The outcomes of the reference validator: one row of a manifest per run.
+//!
+//! A run passes where the verdict (valid or not) is the same. Beside it is counted for how many of the expected errors we
+//! found something at the same element.
+
+use super::Score;
+use crate::Done;
+use ehrcore::limits::Limits;
+use ehrcore::report::{Report, Severity};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What the runs of one tier came to, beside their verdicts.
+#[derive(Default)]
+struct Tally {
+    not_run: u64,
+    expected: u64,
+    found: u64,
+    slowest: Duration,
+    crashes: u64,
+}
+
+/// Runs a tier: `core`, `tx` or `special`.
+pub(super) fn run(tier: &str, folder: &Path, failures: bool, score: &mut Score) -> Done {
+    let manifest: Vec<Value> = serde_json::from_slice(&std::fs::read(folder.join(format!("manifest-{tier}.json")))?)?;
+    let mut tally = Tally::default();
+    for row in &manifest {
+        one(folder, row, failures, score, &mut tally)?;
+    }
+    println!(
+        "expressions: found {} of {}; not run {}; crashes {}; slowest {} ms",
+        tally.found,
+        tally.expected,
+        tally.not_run,
+        tally.crashes,
+        tally.slowest.as_millis()
+    );
+    Ok(())
+}
+
+fn one(folder: &Path, row: &Value, failures: bool, score: &mut Score, tally: &mut Tally) -> Done {
+    let name = row["id"].as_str().unwrap_or_default();
+    let bytes = std::fs::read(folder.join("files").join(row["file"].as_str().unwrap_or_default()))?;
+    if row["format"] == "xml" {
+        tally.not_run += 1;
+        return Ok(());
+    }
+    let start = Instant::now();
+    let report = catch_unwind(AssertUnwindSafe(|| ehrcore::validate::text(&bytes, &Limits::DEFAULT)));
+    tally.slowest = tally.slowest.max(start.elapsed());
+    let Ok(report) = report else {
+        tally.crashes += 1;
+        score.case(name, false, "a panic");
+        return Ok(());
+    };
+    let valid = row["expect"]["valid"].as_bool().unwrap_or_default();
+    let wanted = expected(row);
+    let seen: HashSet<String> = errors(&report).map(plain).collect();
+    let missed: Vec<&str> = wanted.iter().copied().filter(|path| !seen.contains(&plain(path))).collect();
+    tally.expected += wanted.len() as u64;
+    tally.found += (wanted.len() - missed.len()) as u64;
+    if failures && !missed.is_empty() {
+        println!("{name}: nothing at {}", missed.join(", "));
+    }
+    let ours: Vec<String> = report
+        .issues()
+        .iter()
+        .filter(|issue| issue.severity <= Severity::Error)
+        .map(|issue| format!("{} {} {}", issue.path, issue.code, issue.message))
+        .collect();
+    let why =
+        if valid { format!("valid, but: {}", ours.join(" | ")) } else { format!("wrong at {}", wanted.join(", ")) };
+    score.case(name, report.is_valid() == valid, &why);
+    Ok(())
+}
+
+/// The elements of the expected errors. A text that cannot be read at all is expected at no element.
+fn expected(row: &Value) -> Vec<&str> {
+    let issues = row["issues"].as_array().map(Vec::as_slice).unwrap_or_default();
+    issues
+        .iter()
+        .filter(|issue| issue["severity"] == "error" || issue["severity"] == "fatal")
+        .map(|issue| issue["expression"].as_str().unwrap_or_default())
+        .collect()
+}
+
+fn errors(report: &Report) -> impl Iterator<Item = &str> {
+    report.issues().iter().filter(|issue| issue.severity <= Severity::Error).map(|issue| issue.path.as_str())
+}
+
+/// An expression without remarks, types and conditions: `Bundle.entry[0].resource/*Patient/1*/.value.ofType(string)` becomes
+/// `Bundle.entry[0].resource.value`. An XPath becomes element names; no element at all is empty.
+fn plain(path: &str) -> String {
+    let mut text = path.replace("/f:", ".");
+    if text == "(xml)" {
+        text.clear();
+    }
+    while let Some((start, end)) = text.find("/*").and_then(|at| Some((at, at + text[at..].find("*/")? + 2))) {
+        text.replace_range(start..end, "");
+    }
+    for open in [".ofType(", "[url='"] {
+        while let Some(at) = text.find(open) {
+            let close = if open.starts_with('[') { ']' } else { ')' };
+            let end = text[at..].find(close).map_or(text.len(), |end| at + end + 1);
+            text.replace_range(at..end, "");
+        }
+    }
+    text.trim_start_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn expressions_are_compared_without_types_and_remarks() {
+        assert_eq!(
+            plain("Bundle.entry[0].resource/*Patient/1*/.value.ofType(string)"),
+            "Bundle.entry[0].resource.value"
+        );
+        assert_eq!(plain("Patient.extension[0].extension[1][url='x']"), "Patient.extension[0].extension[1]");
+        assert_eq!(plain("/f:Observation/f:status"), "Observation.status");
+        assert_eq!(plain("(xml)"), "");
+    }
+}

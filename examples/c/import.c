@@ -1,0 +1,149 @@
+/* An import whose second line is broken: the ledger says so, the entry is mended and released, the audit log knows it all. */
+#include <ehrcore.h>
+#include <stdio.h>
+#include <string.h>
+
+static ehr_str text(const char *chars)
+{
+    ehr_str made;
+    made.data = chars;
+    made.length = strlen(chars);
+    return made;
+}
+
+static int is(ehr_str found, const char *wanted)
+{
+    return found.length == strlen(wanted) && memcmp(found.data, wanted, found.length) == 0;
+}
+
+static int failed(const char *what, ehr_error *error)
+{
+    ehr_str message = ehr_error_message(error);
+    fprintf(stderr, "%s: %.*s\n", what, (int)message.length, message.data);
+    ehr_error_free(error);
+    return 1;
+}
+
+static const char source[] = "{\"resourceType\":\"Patient\",\"id\":\"p1\"}\n{\"resourceType\":\"Patient\",\"id\":\"p2\",\"gender\":\"F\"}\n";
+static const char mended[] = "{\"resourceType\":\"Patient\",\"id\":\"p2\",\"gender\":\"female\"}";
+
+/* What the ledger says of each line. */
+static int read_ledger(ehr_session *session)
+{
+    ehr_ledger *ledger = NULL;
+    ehr_error *error = NULL;
+    ehr_ledger_line line;
+    int right;
+    if (ehr_session_ledger(session, &ledger, &error) != EHR_OK)
+        return failed("ledger", error);
+    right = ehr_ledger_count(ledger) == 2 && ehr_ledger_read(ledger, 0, &line) == EHR_OK && is(line.fate, "stored")
+        && ehr_ledger_read(ledger, 1, &line) == EHR_OK && is(line.fate, "quarantined") && line.reason == EHR_CODE_UNKNOWN
+        && ehr_ledger_read(ledger, 2, &line) == EHR_NOT_FOUND;
+    ehr_ledger_free(ledger);
+    return right ? 0 : failed("the ledger does not say what happened", NULL);
+}
+
+/* The entry that was kept aside is mended and stored. */
+static int mend(ehr_session *session)
+{
+    ehr_quarantine *quarantine = NULL;
+    ehr_quarantined kept;
+    ehr_issue issue;
+    ehr_error *error = NULL;
+    int result = 1;
+    if (ehr_session_quarantine(session, &quarantine, &error) != EHR_OK)
+        return failed("quarantine", error);
+    if (ehr_quarantine_count(quarantine) != 1 || ehr_quarantine_read(quarantine, 0, &kept) != EHR_OK || kept.issue_count != 1
+        || ehr_quarantine_issue(quarantine, 0, 0, &issue) != EHR_OK || !is(issue.path, "Patient.gender"))
+        failed("the quarantine does not hold what was wrong", NULL);
+    else if (ehr_session_release(session, kept.number, text(""), &error) != EHR_RECORD_INVALID)
+        failed("it was released as it was", error);
+    else {
+        ehr_error_free(error);
+        error = NULL;
+        if (ehr_session_release(session, kept.number, text(mended), &error) != EHR_OK)
+            failed("release", error);
+        else
+            result = 0;
+    }
+    ehr_quarantine_free(quarantine);
+    return result;
+}
+
+/* Every event, in order. */
+static int read_audit(ehr_session *session)
+{
+    ehr_audit *audit = NULL;
+    ehr_error *error = NULL;
+    size_t i;
+    int released = 0;
+    if (ehr_session_audit(session, 0, 100, &audit, &error) != EHR_OK)
+        return failed("audit", error);
+    for (i = 0; i < ehr_audit_count(audit); i++) {
+        ehr_audit_event event;
+        if (ehr_audit_read(audit, i, &event) != EHR_OK || event.sequence != i)
+            break;
+        printf("%u %.*s by %.*s\n", (unsigned)event.sequence, (int)event.event.length, event.event.data, (int)event.actor.length, event.actor.data);
+        released |= is(event.event, "release") && event.outcome == EHR_OK;
+    }
+    ehr_audit_free(audit);
+    return released ? 0 : failed("the log does not tell of the release", NULL);
+}
+
+/* A report is also an OperationOutcome. */
+static int outcome(void)
+{
+    ehr_report *report = NULL;
+    ehr_text *made = NULL;
+    ehr_error *error = NULL;
+    int result = 1;
+    if (ehr_validate(text("{\"resourceType\":\"Patient\",\"gender\":\"F\"}"), &report, &error) != EHR_OK
+        || ehr_report_operation_outcome(report, &made, &error) != EHR_OK)
+        failed("outcome", error);
+    else
+        result = ehr_text_bytes(made).length > 100 ? 0 : 1;
+    ehr_text_free(made);
+    ehr_report_free(report);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    static const char key_bytes[32] = {7, 7, 7};
+    char file[1024];
+    ehr_key *key = NULL;
+    ehr_store *store = NULL;
+    ehr_session *session = NULL;
+    ehr_error *error = NULL;
+    ehr_import_report report;
+    ehr_actor actor;
+    ehr_str bytes;
+    FILE *out;
+    int result = 1;
+
+    if (argc < 2 || strlen(argv[1]) > sizeof file - 16)
+        return 2;
+    sprintf(file, "%s.ndjson", argv[1]);
+    out = fopen(file, "wb");
+    if (!out || fwrite(source, 1, sizeof source - 1, out) != sizeof source - 1 || fclose(out) != 0)
+        return 2;
+    bytes.data = key_bytes;
+    bytes.length = sizeof key_bytes;
+    memset(&actor, 0, sizeof actor);
+    actor.size = sizeof actor;
+    actor.id = text("office");
+    actor.role = text("administrator");
+    report.size = sizeof report;
+    if (ehr_key_raw(bytes, &key, &error) != EHR_OK || ehr_create(text(argv[1]), key, &store, &error) != EHR_OK
+        || ehr_session_open(store, &actor, text("HOPERAT"), &session, &error) != EHR_OK
+        || ehr_session_import(session, text(file), &report, &error) != EHR_OK)
+        failed("import", error);
+    else if (report.entries != 2 || report.stored != 1 || report.quarantined != 1)
+        failed("the counts do not add up", NULL);
+    else
+        result = read_ledger(session) || mend(session) || read_audit(session) || outcome();
+    ehr_session_free(session);
+    ehr_store_free(store);
+    ehr_key_free(key);
+    return result;
+}
