@@ -51,6 +51,7 @@ pub(crate) fn run() -> Done {
     tally.step("rust tests", || cargo(&["test", "--workspace", "--quiet"]));
     tally.step("typed views", || cargo(&["test", "-p", "ehrcore", "--features", "typed", "--quiet", "typed"]));
     tally.step("libraries", || cargo(&["build", "--quiet", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"]));
+    tally.step("rust example", rust_example);
     tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
     tally.step("c example of an import", || c_example("c", &["-std=c99"], "import.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
@@ -117,6 +118,12 @@ fn run_in(folder: &Path, command: &mut Command) -> Done {
 
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
+fn rust_example() -> Done {
+    let folder = tempfile::tempdir()?;
+    let store = folder.path().join("clinic.ehr");
+    cargo(&["run", "--quiet", "-p", "ehrcore", "--example", "clinic", "--", &store.to_string_lossy()])
 }
 
 /// Compiles an example against the static library with every warning an error, and runs it under valgrind.
