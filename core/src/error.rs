@@ -80,6 +80,13 @@ catalogue! {
     // 260-284: terminology
     // 285-289: shapes and check digits of codes
     // 290-299: packages
+    PackageUnreadable = 290, "package-unreadable", "the package is neither a gzip'ed tar archive nor a folder that can be read";
+    PackageMember = 291, "package-member", "a file of the package is not a resource of FHIR R4 that can be read; the others were kept";
+    PackageManifest = 292, "package-manifest", "the package has no package.json, or not one that can be read";
+    PackageDuplicate = 293, "package-duplicate", "two resources of a package have the same url and version; the last one counts";
+    PackagePath = 294, "package-path", "a file name in the package is absolute or climbs out of it; the file was left aside";
+    PackageLimit = 295, "package-limit", "the package has more files or bytes than the limit";
+    PackageMissing = 296, "package-missing", "a package that another one depends on is not loaded";
     // 300-359: profiles
     // 360-379: questionnaires
     // 380-389: invariants

@@ -11,6 +11,14 @@ pub struct ResourceType(pub(crate) u8);
 impl ResourceType {
     /// `Patient`.
     pub const PATIENT: ResourceType = ResourceType(102);
+    /// `CodeSystem`.
+    pub const CODE_SYSTEM: ResourceType = ResourceType(21);
+    /// `ConceptMap`.
+    pub const CONCEPT_MAP: ResourceType = ResourceType(26);
+    /// `StructureDefinition`.
+    pub const STRUCTURE_DEFINITION: ResourceType = ResourceType(127);
+    /// `ValueSet`.
+    pub const VALUE_SET: ResourceType = ResourceType(143);
     /// The type of that name. Names are case-sensitive.
     pub fn from_name(name: &str) -> Option<Self> {
         let mut at = slot(name.as_bytes());
@@ -98,6 +106,10 @@ mod tests {
             assert_eq!(kind.type_id().name(), kind.name());
         }
         assert_eq!(ResourceType::PATIENT.name(), "Patient");
+        assert_eq!(ResourceType::CODE_SYSTEM.name(), "CodeSystem");
+        assert_eq!(ResourceType::CONCEPT_MAP.name(), "ConceptMap");
+        assert_eq!(ResourceType::STRUCTURE_DEFINITION.name(), "StructureDefinition");
+        assert_eq!(ResourceType::VALUE_SET.name(), "ValueSet");
         assert_eq!(ResourceType::from_name("Patients"), None);
         assert_eq!(ResourceType::from_number(200), None);
     }
