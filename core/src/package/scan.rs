@@ -69,11 +69,11 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> Option<Cow<'a, str>> {
         self.byte(b'"')?;
         let start = self.at;
-        let escapes = self.to_quote()?;
+        let escapes = self.behind_quote()?;
         Some(unescape(&self.bytes[start..self.at - 1], escapes))
     }
     /// Goes behind the closing quote; says whether there were escapes.
-    fn to_quote(&mut self) -> Option<bool> {
+    fn behind_quote(&mut self) -> Option<bool> {
         let mut escapes = false;
         loop {
             self.at += memchr2(b'"', b'\\', self.bytes.get(self.at..)?)? + 1;
@@ -101,7 +101,7 @@ impl<'a> Cursor<'a> {
         loop {
             self.at += memchr3(b'"', open, close, self.bytes.get(self.at..)?)? + 1;
             match self.bytes[self.at - 1] {
-                b'"' => drop(self.to_quote()?),
+                b'"' => drop(self.behind_quote()?),
                 byte if byte == open => depth += 1,
                 _ => {
                     depth -= 1;
