@@ -46,6 +46,20 @@ catalogue! {
     LimitSize = 111, "limit-size", "the text is larger than the limit";
     LimitCount = 112, "limit-count", "there are more values than the limit";
     // 120-139: XML text
+    XmlSyntax = 120, "xml-syntax", "the text is not well-formed XML";
+    XmlEncoding = 121, "xml-encoding", "the text is not UTF-8";
+    XmlEnd = 122, "xml-end", "the text ends before its elements do";
+    XmlDoctype = 123, "xml-doctype", "the text has a document type declaration, which FHIR forbids";
+    XmlEntity = 124, "xml-entity", "a reference names an entity other than the five that XML itself has";
+    XmlTag = 125, "xml-tag", "an end tag does not match its start tag";
+    XmlAttributeTwice = 126, "xml-attribute-twice", "an attribute occurs twice in one tag";
+    XmlPrefix = 127, "xml-prefix", "a namespace prefix is not declared";
+    XmlNamespace = 130, "xml-namespace", "an element is not in the namespace it belongs to";
+    XmlOrder = 131, "xml-order", "an element does not stand where the order of its type puts it";
+    XmlAttribute = 132, "xml-attribute", "an attribute stands where FHIR has none of that name";
+    XmlText = 133, "xml-text", "text stands between elements, where FHIR allows none";
+    XmlShape = 134, "xml-shape", "the element does not have the XML form of its type";
+    XmlUnsayable = 136, "xml-unsayable", "the record holds something that FHIR's XML form cannot say";
     // 200-219: the record's structure (findings)
     ResourceTypeMissing = 200, "resource-type-missing", "a resource has no resourceType";
     ResourceTypeUnknown = 201, "resource-type-unknown", "the resourceType is not one of FHIR R4";

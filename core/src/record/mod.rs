@@ -12,6 +12,7 @@ mod write;
 pub use node::{Entries, Items, Node, NodeKind};
 pub(crate) use node::{hex4, unescape};
 pub use value::Value;
+pub(crate) use write::quote;
 
 use crate::schema::{ElementId, PathProgram, ResourceType, TypeId, Where};
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 mod crypto;
 mod ucum;
 mod validator;
+mod xml;
 
 use crate::Done;
 use ehrcore::json::{read, read_document};
@@ -29,8 +30,19 @@ impl Score {
     }
 }
 
-const SUITES: &str = "the suites are json-parsing, r4-examples, crypto, synthea, fhir-vendors, ucum, validator, \
-                      validator-tx, validator-special";
+#[rustfmt::skip]
+const SUITES: &[&str] = &[
+    "json-parsing",
+    "r4-examples",
+    "crypto",
+    "synthea",
+    "fhir-vendors",
+    "ucum",
+    "xml",
+    "validator",
+    "validator-tx",
+    "validator-special",
+];
 
 pub(crate) fn run(arguments: &[&str]) -> Done {
     let words: Vec<&str> = arguments.iter().copied().filter(|a| !a.starts_with("--")).collect();
@@ -45,13 +57,14 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         "json-parsing" => each(folder, &mut |name, bytes| json_parsing(name, bytes, &mut score))?,
         "r4-examples" | "synthea" => each(folder, &mut |name, bytes| example(name, bytes, &mut score))?,
         "fhir-vendors" => each(folder, &mut |name, bytes| vendor(name, bytes, &mut score))?,
+        "xml" => xml::run(folder, &mut score)?,
         "crypto" => each(folder, &mut |name, bytes| crypto::run(name, bytes, &mut score))?,
         "ucum" => ucum::run(folder, &mut score)?,
         "validator" => validator::run("core", folder, failures, &mut score)?,
         "validator-tx" | "validator-special" => {
             validator::run(&suite["validator-".len()..], folder, failures, &mut score)?
         }
-        _ => return Err(SUITES.into()),
+        _ => return Err(format!("the suites are {}", SUITES.join(", ")).into()),
     }
     if failures {
         score.failures.iter().for_each(|line| println!("{line}"));
