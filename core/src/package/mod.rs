@@ -5,12 +5,14 @@
 //! rest. [`Packages`] is an ordered set of them, in which a canonical URL is found by `url` or `url|version`.
 
 mod archive;
+mod built_in;
 mod manifest;
 mod scan;
 mod set;
 #[cfg(test)]
 mod tests;
 
+pub use built_in::built_in;
 pub use manifest::Manifest;
 pub use set::Packages;
 

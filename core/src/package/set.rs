@@ -48,8 +48,13 @@ impl Packages {
         self.packages.iter().flat_map(Package::resources).filter(move |member| member.kind() == kind)
     }
     /// The resource of that type with this canonical URL: of the version after `|`, or the newest where none is asked. Part of
-    /// a version (`4.0` for `4.0.1`) finds the newest of those.
+    /// a version (`4.0` for `4.0.1`) finds the newest of those. What no package has is looked for in
+    /// [`built_in`](super::built_in()).
     pub fn find(&self, kind: ResourceType, canonical: &str) -> Option<&Arc<Member>> {
+        self.find_here(kind, canonical).or_else(|| super::built_in::set().find_here(kind, canonical))
+    }
+
+    fn find_here(&self, kind: ResourceType, canonical: &str) -> Option<&Arc<Member>> {
         let canonical = canonical.split('#').next().unwrap_or_default();
         let (url, wanted) = canonical.split_once('|').map_or((canonical, None), |(url, version)| (url, Some(version)));
         let known = self.by_url.get(url)?.iter().filter(|member| member.kind() == kind);

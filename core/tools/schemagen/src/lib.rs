@@ -1,9 +1,13 @@
 //! Reads the official FHIR R4 definitions package and writes the tables of core/src/schema/generated, and the typed views and
 //! builders of core/src/record/typed/generated.
 //!
+//! The code systems, value sets and constraining profiles of the package go, without their prose, into the package that
+//! core/src/package has built in.
+//!
 //! Facts only: names, cardinalities, types, codes, expressions; no prose of the standard.
 
 mod bindings;
+mod embedded;
 mod package;
 mod search;
 mod typed;
@@ -16,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub type Error = Box<dyn std::error::Error>;
 
 /// Generated files: path below core/src to text.
-pub type Files = BTreeMap<&'static str, String>;
+pub type Files = BTreeMap<&'static str, Vec<u8>>;
 
 /// Reads the package (`.tgz`) and makes every generated file.
 ///
@@ -27,13 +31,14 @@ pub fn generate(package: &Path) -> Result<Files, Error> {
     let types = types::Tables::build(&package)?;
     let bindings = bindings::Tables::build(&package, &types);
     let mut files = Files::new();
-    files.insert("schema/generated/types.rs", types.write(&package, &bindings));
-    files.insert("schema/generated/bindings.rs", bindings.write(&package, &types));
-    files.insert("schema/generated/search.rs", search::write(&package, &types));
+    files.insert("schema/generated/types.rs", types.write(&package, &bindings).into());
+    files.insert("schema/generated/bindings.rs", bindings.write(&package, &types).into());
+    files.insert("schema/generated/search.rs", search::write(&package, &types).into());
     let typed = typed::write(&package, &types);
-    files.insert("record/typed/generated/views.rs", typed.views);
-    files.insert("record/typed/generated/builders.rs", typed.builders);
-    files.insert("record/typed/generated/law.rs", typed.law);
+    files.insert("record/typed/generated/views.rs", typed.views.into());
+    files.insert("record/typed/generated/builders.rs", typed.builders.into());
+    files.insert("record/typed/generated/law.rs", typed.law.into());
+    files.insert("package/generated/r4.ndjson.zst", embedded::write(&package)?);
     Ok(files)
 }
 
@@ -43,11 +48,14 @@ pub fn generate(package: &Path) -> Result<Files, Error> {
 /// As [`generate`], or where a file cannot be written.
 pub fn run(package: &Path, folder: &Path, check: bool) -> Result<Vec<PathBuf>, Error> {
     let mut differing = Vec::new();
-    for (name, text) in generate(package)? {
+    for (name, made) in generate(package)? {
         let path = folder.join(name);
-        if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
+        // Compressed files are compared by what they hold: another release of the compressor is no difference.
+        let content = |bytes: &[u8]| if name.ends_with(".zst") { embedded::read(bytes) } else { Ok(bytes.to_vec()) };
+        let there = std::fs::read(&path).ok().and_then(|there| content(&there).ok());
+        if there.as_deref() != Some(content(&made)?.as_slice()) {
             if !check {
-                std::fs::write(&path, text)?;
+                std::fs::write(&path, made)?;
             }
             differing.push(path);
         }

@@ -1,0 +1,183 @@
+//! The package that the library has built in: R4's code systems, value sets and constraining profiles, one a line, without
+//! prose, and without content that others license.
+
+use crate::Error;
+use crate::package::Package;
+use serde_json::{Map, Value};
+
+/// The lines, compressed.
+pub(crate) fn write(package: &Package) -> Result<Vec<u8>, Error> {
+    let mut lines = String::new();
+    let mut own = Vec::new();
+    for system in package.all("CodeSystem").iter().filter(|system| !is_withheld(text(system, "url"))) {
+        own.push(text(system, "url"));
+        line(&mut lines, code_system(system));
+    }
+    for set in package.all("ValueSet") {
+        line(&mut lines, value_set(set, &own));
+    }
+    for profile in package.all("StructureDefinition") {
+        if text(profile, "derivation") == "constraint" && profile.get("snapshot").is_some() {
+            line(&mut lines, structure(profile));
+        }
+    }
+    Ok(zstd::bulk::compress(lines.as_bytes(), 22)?)
+}
+
+/// The lines of a compressed file.
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    Ok(zstd::stream::decode_all(bytes)?)
+}
+
+/// Code systems of the package that excerpt what is licensed by others.
+fn is_withheld(url: &str) -> bool {
+    let excerpts = [
+        "ex-revenue-center",
+        "ex-diagnosis-on-admission",
+        "ex-diagnosisrelatedgroup",
+        "ex-USCLS",
+        "ex-icd-10-procedures",
+    ];
+    excerpts.iter().any(|name| url.ends_with(name)) || url.starts_with("urn:oid:1.2.36.1.2001")
+}
+
+/// Systems that are not R4's and whose codes may be listed: standards of form, and codes of countries and languages.
+const OPEN: [&str; 6] = [
+    "http://unitsofmeasure.org",
+    "urn:ietf:bcp:13",
+    "urn:ietf:bcp:47",
+    "urn:ietf:rfc:3986",
+    "urn:iso:std:iso:3166",
+    "urn:oid:1.3.6.1.4.1.19376.1.2.3",
+];
+
+/// Where a list of codes is left out, the part asks for this value set as well, which nobody has: then nothing is firm.
+const WITHHELD: &str = "urn:x-ehrcore:withheld";
+
+fn line(lines: &mut String, resource: Value) {
+    lines.push_str(&resource.to_string());
+    lines.push('\n');
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or("")
+}
+
+fn pick(from: &Value, names: &[&str]) -> Map<String, Value> {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), from.get(name)?.clone()))).collect()
+}
+
+fn code_system(system: &Value) -> Value {
+    let names = [
+        "resourceType",
+        "id",
+        "url",
+        "version",
+        "status",
+        "caseSensitive",
+        "content",
+        "supplements",
+        "hierarchyMeaning",
+        "valueSet",
+    ];
+    let mut made = pick(system, &names);
+    if let Some(concepts) = concepts(system) {
+        made.insert("concept".to_owned(), concepts);
+    }
+    made.into()
+}
+
+fn concepts(owner: &Value) -> Option<Value> {
+    let list = owner.get("concept")?.as_array()?;
+    let made = list.iter().map(|concept| {
+        let mut made = pick(concept, &["code"]);
+        if text(concept, "display") != text(concept, "code") {
+            made.extend(pick(concept, &["display"]));
+        }
+        let properties = concept["property"].as_array().into_iter().flatten();
+        let kept: Vec<Value> = properties.filter(|property| property["code"] != "internalId").cloned().collect();
+        if !kept.is_empty() {
+            made.insert("property".to_owned(), kept.into());
+        }
+        if let Some(below) = concepts(concept) {
+            made.insert("concept".to_owned(), below);
+        }
+        Value::from(made)
+    });
+    Some(made.collect::<Vec<_>>().into())
+}
+
+fn value_set(set: &Value, own: &[&str]) -> Value {
+    let mut made = pick(set, &["resourceType", "id", "url", "version", "status", "immutable"]);
+    let mut compose = Map::new();
+    for side in ["include", "exclude"] {
+        let parts: Vec<Value> =
+            set["compose"][side].as_array().into_iter().flatten().map(|part| component(part, own)).collect();
+        if !parts.is_empty() {
+            compose.insert(side.to_owned(), parts.into());
+        }
+    }
+    made.insert("compose".to_owned(), compose.into());
+    made.into()
+}
+
+fn component(part: &Value, own: &[&str]) -> Value {
+    let mut made = pick(part, &["system", "version", "filter", "valueSet"]);
+    let system = text(part, "system");
+    if let Some(list) = part["concept"].as_array() {
+        if own.contains(&system) && system != "http://snomed.info/sct" || OPEN.contains(&system) {
+            let codes = list.iter().map(|concept| pick(concept, &["code"]).into());
+            made.insert("concept".to_owned(), codes.collect::<Vec<Value>>().into());
+        } else {
+            made.insert("valueSet".to_owned(), vec![Value::from(WITHHELD)].into());
+        }
+    }
+    made.into()
+}
+
+fn structure(profile: &Value) -> Value {
+    let names = [
+        "resourceType",
+        "id",
+        "url",
+        "version",
+        "status",
+        "fhirVersion",
+        "kind",
+        "abstract",
+        "context",
+        "contextInvariant",
+        "type",
+        "baseDefinition",
+        "derivation",
+        "snapshot",
+    ];
+    let mut made = pick(profile, &names);
+    for element in made["snapshot"]["element"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        for prose in [
+            "definition",
+            "short",
+            "comment",
+            "mapping",
+            "requirements",
+            "alias",
+            "example",
+            "isModifierReason",
+            "meaningWhenMissing",
+            "orderMeaning",
+            "isSummary",
+        ] {
+            element.remove(prose);
+        }
+        for constraint in element.get_mut("constraint").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(constraint) = constraint.as_object_mut() {
+                constraint.remove("human");
+                constraint.remove("xpath");
+            }
+        }
+        if let Some(binding) = element.get_mut("binding").and_then(Value::as_object_mut) {
+            binding.remove("description");
+        }
+    }
+    made.into()
+}
