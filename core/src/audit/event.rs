@@ -97,7 +97,7 @@ pub struct Event {
     pub version: u32,
     /// How many records.
     pub count: u64,
-    /// SHA-256 of what was written, or of the query asked; zeros for none.
+    /// SHA-256 of what was written, or of the query asked; of an import, of its sources and their ledger lines; zeros for none.
     pub digest: [u8; 32],
 }
 

@@ -21,7 +21,7 @@ use crate::store::{Change, Outcome, PutMeta, Reader, Snapshot, Store, Table, Wri
 use crate::vault::{self, Context, RowKind};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// How an import goes.
@@ -97,6 +97,12 @@ impl Progress for () {
 
 /// Entries that are read and checked together.
 const GROUP: usize = 512;
+/// Most bytes of entries that are read together.
+const GROUP_BYTES: usize = 4 << 20;
+/// Bytes read from a file at once.
+const BUFFER: usize = 256 * 1024;
+/// Files up to this size are read once and kept in memory while they are taken.
+const IN_MEMORY: u64 = 8 << 20;
 
 impl Session {
     /// Imports a file, or every `.json`, `.ndjson` and `.jsonl` file below a folder.
@@ -273,6 +279,7 @@ struct Import<'a> {
     next_source: u32,
     next_quarantine: u64,
     in_batch: (usize, usize),
+    /// Of the sources and ledger lines of the batch at hand: what its audit event vouches for.
     digest: [u8; 32],
     lines: Vec<LedgerEntry>,
     source: Source,
@@ -282,6 +289,7 @@ struct Import<'a> {
 struct Source {
     number: u32,
     key: Vec<u8>,
+    fingerprint: [u8; 32],
     next_entry: u32,
     chunk: u32,
     addresses: Addresses,
@@ -315,11 +323,22 @@ impl<'a> Import<'a> {
     fn file(&mut self, path: &Path) -> Result<()> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
+        if length > IN_MEMORY {
+            return self.source(path, file, length);
+        }
+        let mut bytes = Vec::with_capacity(length as usize + 1);
+        file.read_to_end(&mut bytes)?;
+        let length = bytes.len() as u64;
+        self.source(path, Cursor::new(bytes), length)
+    }
+
+    /// Takes one source, which is read two or three times.
+    fn source(&mut self, path: &Path, mut file: impl Read + Seek, length: u64) -> Result<()> {
         let fingerprint = fingerprint(&mut file)?;
         self.begin(&fingerprint, path)?;
         let start = self.done;
         let lines = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "ndjson" | "jsonl"));
-        let taken = if lines { self.ndjson(BufReader::new(file)) } else { self.json(file, length) };
+        let taken = if lines { self.ndjson(BufReader::with_capacity(BUFFER, file)) } else { self.json(file, length) };
         match taken {
             // One file that cannot be read to its end does not stop the others; the ledger says from where on it is missing.
             Err(error) if matches!(error.code(), Code::BundleUnreadable | Code::LimitSize) => {
@@ -346,7 +365,7 @@ impl<'a> Import<'a> {
         let mut key = b"import ".to_vec();
         key.extend(store.keys().token("import", &[fingerprint]));
         let found = self.change()?.view().get(Table::Meta, &key)?;
-        let mut source = Source { number: self.next_source, key, ..Source::default() };
+        let mut source = Source { number: self.next_source, key, fingerprint: *fingerprint, ..Source::default() };
         if let Some(sealed) = found {
             let plain = vault::open(store.keys().store_key(), &self.progress_context(), &sealed)?;
             let mut reader = Reader { rest: &plain };
@@ -401,6 +420,7 @@ impl<'a> Import<'a> {
             let key = [self.source.number.to_be_bytes(), self.source.chunk.to_be_bytes()].concat();
             self.source.chunk += 1;
             let plain = ledger::encode(&std::mem::take(&mut self.lines));
+            self.digest = Active::sha256(&[&self.digest, &self.source.fingerprint, &plain]);
             self.put_ledger(key, &plain)?;
         }
         let mut out = Writer::default();
@@ -451,9 +471,10 @@ impl<'a> Import<'a> {
     }
 
     fn ndjson(&mut self, mut input: impl BufRead) -> Result<()> {
-        let (mut group, mut offset, mut entry) = (Vec::new(), 0_u64, 0_u32);
+        let (mut group, mut bytes_in_group, mut offset, mut entry) = (Vec::new(), 0, 0_u64, 0_u32);
+        let mut line = Vec::new();
         loop {
-            let mut line = Vec::new();
+            line.clear();
             let most = self.options.limits.bytes as u64 + 2;
             let read = (&mut input).take(most).read_until(b'\n', &mut line)? as u64;
             if read == 0 {
@@ -470,10 +491,12 @@ impl<'a> Import<'a> {
                 entry += 1;
                 let refused = too_long.then_some(Code::LimitSize);
                 let resource = if too_long { Vec::new() } else { text.to_vec() };
+                bytes_in_group += resource.len();
                 group.push(Raw { entry, offset: place, full_url: None, resource, refused });
             }
             self.done += read;
-            if group.len() >= GROUP || group.iter().map(|raw| raw.resource.len()).sum::<usize>() > 4 << 20 {
+            if group.len() >= GROUP || bytes_in_group > GROUP_BYTES {
+                bytes_in_group = 0;
                 self.take(std::mem::take(&mut group))?;
                 if self.full() {
                     self.note_source(false)?;
@@ -485,7 +508,7 @@ impl<'a> Import<'a> {
     }
 
     /// A Bundle, or one resource.
-    fn json(&mut self, mut file: File, length: u64) -> Result<()> {
+    fn json(&mut self, mut file: impl Read + Seek, length: u64) -> Result<()> {
         let most = self.options.limits.bytes;
         let mut reader = BundleReader::new(&mut file, most);
         let (mut bundle, mut kind) = (false, String::new());
@@ -560,7 +583,7 @@ impl<'a> Import<'a> {
             let resource = resource.unwrap_or_default().to_vec();
             bytes_in_group += resource.len();
             group.push(Raw { entry, offset, full_url, resource, refused });
-            if group.len() >= GROUP || bytes_in_group > 4 << 20 {
+            if group.len() >= GROUP || bytes_in_group > GROUP_BYTES {
                 bytes_in_group = 0;
                 self.take(std::mem::take(&mut group))?;
                 if self.full() && !atomic {
@@ -578,16 +601,30 @@ impl<'a> Import<'a> {
         let next = self.source.next_entry;
         group.retain(|raw| raw.entry > next);
         self.summary.resumed += (before - group.len()) as u64;
-        let parsed = parse_all(&group, self.options);
-        for (raw, parsed) in group.into_iter().zip(parsed) {
-            let line = self.one(&raw, parsed)?;
-            self.summary.count(line.fate);
-            self.in_batch.0 += 1;
-            self.in_batch.1 += raw.resource.len();
-            self.source.next_entry = raw.entry;
-            self.lines.push(line);
+        let threads = self.options.threads.clamp(1, 64);
+        if threads == 1 || group.len() < 64 {
+            // One by one: what was read is still at hand when it is stored.
+            for raw in group {
+                let parsed = raw.parse(&self.options.limits);
+                self.took(&raw, parsed)?;
+            }
+        } else {
+            let parsed = parse_all(&group, &self.options.limits, threads);
+            for (raw, parsed) in group.into_iter().zip(parsed) {
+                self.took(&raw, parsed)?;
+            }
         }
         self.report()
+    }
+
+    fn took(&mut self, raw: &Raw, parsed: Option<Result<(Parsed, bool)>>) -> Result<()> {
+        let line = self.one(raw, parsed)?;
+        self.summary.count(line.fate);
+        self.in_batch.0 += 1;
+        self.in_batch.1 += raw.resource.len();
+        self.source.next_entry = raw.entry;
+        self.lines.push(line);
+        Ok(())
     }
 
     fn one(&mut self, raw: &Raw, parsed: Option<Result<(Parsed, bool)>>) -> Result<LedgerEntry> {
@@ -630,9 +667,6 @@ impl<'a> Import<'a> {
         let outcome = put?;
         line.version = outcome.version();
         line.fate = if matches!(outcome, Outcome::Unchanged(_)) { Fate::Unchanged } else { Fate::Stored };
-        if line.fate == Fate::Stored {
-            self.digest = Active::sha256(&[&self.digest, parsed.record.original()]);
-        }
         Ok(line)
     }
 
@@ -686,18 +720,12 @@ fn assigned_id(full_url: Option<&str>, resource: &[u8]) -> String {
     }
 }
 
-/// Reads and checks the entries of a group, on several threads where that is asked for.
-#[allow(clippy::type_complexity)]
-fn parse_all(group: &[Raw], options: &ImportOptions) -> Vec<Option<Result<(Parsed, bool)>>> {
-    let one = |raw: &Raw| raw.refused.is_none().then(|| parse(raw, &options.limits));
-    let threads = options.threads.clamp(1, 64);
-    if threads == 1 || group.len() < 64 {
-        return group.iter().map(one).collect();
-    }
+/// Reads and checks the entries of a group on several threads.
+fn parse_all(group: &[Raw], limits: &Limits, threads: usize) -> Vec<Option<Result<(Parsed, bool)>>> {
     let size = group.len().div_ceil(threads);
     std::thread::scope(|scope| {
         let workers: Vec<_> =
-            group.chunks(size).map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>())).collect();
+            group.chunks(size).map(|part| scope.spawn(move || part.iter().map(|raw| raw.parse(limits)).collect::<Vec<_>>())).collect();
         workers
             .into_iter()
             .zip(group.chunks(size))
@@ -707,6 +735,13 @@ fn parse_all(group: &[Raw], options: &ImportOptions) -> Vec<Option<Result<(Parse
             })
             .collect()
     })
+}
+
+impl Raw {
+    /// Reads and checks it, where there is something to read; says whether it was given an id.
+    fn parse(&self, limits: &Limits) -> Option<Result<(Parsed, bool)>> {
+        self.refused.is_none().then(|| parse(self, limits))
+    }
 }
 
 fn parse(raw: &Raw, limits: &Limits) -> Result<(Parsed, bool)> {
@@ -725,8 +760,8 @@ fn issue_of(error: &Error) -> Issue {
 }
 
 /// A hash of all of a file, which is then at its start again. All of it: of a source that changed nothing may be passed over.
-fn fingerprint(file: &mut File) -> Result<[u8; 32]> {
-    let (mut hash, mut buffer) = ([0; 32], vec![0; 256 * 1024]);
+fn fingerprint(file: &mut (impl Read + Seek)) -> Result<[u8; 32]> {
+    let (mut hash, mut buffer) = ([0; 32], vec![0; BUFFER]);
     loop {
         let mut filled = 0;
         while filled < buffer.len() {
