@@ -126,31 +126,35 @@ impl Event {
     }
 
     /// `version 1 || kind || role || purpose || failed 2 || resource || at 8 || patient 4 || version 4 || count 8 || digest 32 ||
-    /// actor length 2, actor || id`.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![1, self.kind as u8, self.role, self.purpose];
+    /// actor length 2, actor || id`; as version 2 without the digest, where it is zeros.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let digest = self.digest != [0; 32];
+        out.extend([if digest { 1 } else { 2 }, self.kind as u8, self.role, self.purpose]);
         out.extend(self.failed.unwrap_or(0).to_be_bytes());
         out.push(self.resource.map_or(u8::MAX, ResourceType::number));
         out.extend(self.at.0.to_be_bytes());
         out.extend(self.patient.to_be_bytes());
         out.extend(self.version.to_be_bytes());
         out.extend(self.count.to_be_bytes());
-        out.extend(self.digest);
+        if digest {
+            out.extend(self.digest);
+        }
         let actor = &self.actor.as_bytes()[..self.actor.len().min(u16::MAX.into())];
         out.extend((actor.len() as u16).to_be_bytes());
         out.extend(actor);
         out.extend(self.id.as_bytes());
-        out
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Event> {
-        let fixed = bytes.get(..65)?;
+        let (fixed, rest) = bytes.split_first_chunk::<31>()?;
+        let (digest, rest) = match fixed[0] {
+            1 => rest.split_first_chunk().map(|(digest, rest)| (*digest, rest))?,
+            2 => ([0; 32], rest),
+            _ => return None,
+        };
+        let (length, rest) = rest.split_first_chunk()?;
+        let (actor, id) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         let failed = u16::from_be_bytes(fixed[4..6].try_into().ok()?);
-        let actor_length = usize::from(u16::from_be_bytes(fixed[63..65].try_into().ok()?));
-        let actor = bytes.get(65..65 + actor_length)?;
-        if fixed[0] != 1 {
-            return None;
-        }
         Some(Event {
             kind: EventKind::from_number(fixed[1])?,
             role: fixed[2],
@@ -161,9 +165,9 @@ impl Event {
             patient: u32::from_be_bytes(fixed[15..19].try_into().ok()?),
             version: u32::from_be_bytes(fixed[19..23].try_into().ok()?),
             count: u64::from_be_bytes(fixed[23..31].try_into().ok()?),
-            digest: fixed[31..63].try_into().ok()?,
+            digest,
             actor: String::from_utf8(actor.to_vec()).ok()?,
-            id: String::from_utf8(bytes[65 + actor_length..].to_vec()).ok()?,
+            id: String::from_utf8(id.to_vec()).ok()?,
         })
     }
 }

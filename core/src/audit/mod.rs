@@ -1,9 +1,11 @@
 //! The audit log: append-only, sealed, a Merkle tree (RFC 6962) with a signed head.
 //!
-//! An event says who did what to which record, when, why and with what outcome; never what the record says. Events are sealed
-//! under the audit key; a leaf of the tree is the hash of the sealed event. The log is kept by whoever implements [`Shelf`], in
-//! the same transaction as what it records.
+//! An event says who did what to which record, when, why and with what outcome; never what the record says. The events of one
+//! transaction are sealed together under the audit key; each is a leaf of the tree, blinded, so that a root says nothing about
+//! events and one event can be proven without showing another. The log is kept by whoever implements [`Shelf`], in the same
+//! transaction as what it records.
 
+mod block;
 mod event;
 mod tree;
 
@@ -11,9 +13,12 @@ pub use event::{Event, EventKind};
 pub use tree::{Frontier, Hash, leaf_hash, root_of};
 
 use crate::error::{Code, Result};
-use crate::id::{PatientNumber, Random};
+use crate::id::Random;
 use crate::keys::KeyRing;
-use crate::vault::{self, Context, RowKind};
+use block::Block;
+
+/// A row of the log: its key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
 
 /// Where the rows of the log are kept.
 pub trait Shelf {
@@ -22,6 +27,11 @@ pub trait Shelf {
     /// # Errors
     /// - of the shelf.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// The last row whose key is neither before `from` nor after `to`.
+    ///
+    /// # Errors
+    /// - of the shelf.
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<Row>>;
     /// Sets a row.
     ///
     /// # Errors
@@ -53,8 +63,12 @@ fn hex(bytes: &[u8]) -> String {
 
 const HEAD: &[u8] = b"head";
 
-fn event_key(sequence: u64) -> Vec<u8> {
-    [&b"event "[..], &sequence.to_be_bytes()].concat()
+/// Most events that are sealed together.
+const BLOCK: usize = 1024;
+
+/// The key of the block whose first event has this number.
+fn block_key(first: u64) -> Vec<u8> {
+    [&b"event "[..], &first.to_be_bytes()].concat()
 }
 
 /// Appends events and a new signed head. All of it goes into the shelf or, on an error, the caller drops the transaction.
@@ -67,12 +81,13 @@ pub fn append(shelf: &mut dyn Shelf, keys: &KeyRing, random: &dyn Random, events
         Some((_, frontier)) => frontier,
         None => Frontier::default(),
     };
-    for event in events {
-        let sequence = frontier.size();
-        let context = Context::new(keys.store_id(), PatientNumber::SHARED, RowKind::Audit, sequence, 0);
-        let sealed = vault::seal(keys.audit_key(), &context, &event.encode(), random)?;
-        frontier.push(leaf_hash(&sealed));
-        shelf.put(event_key(sequence), sealed)?;
+    for some in events.chunks(BLOCK) {
+        let first = frontier.size();
+        let block = Block::new(first, some, random)?;
+        for index in 0..some.len() {
+            frontier.push(block.leaf(index));
+        }
+        shelf.put(block_key(first), block.seal(keys, random)?)?;
     }
     let (size, root) = (frontier.size(), frontier.root());
     let signature = keys.sign(Head::text(keys.store_id(), size, &root).as_bytes())?;
@@ -111,14 +126,32 @@ pub fn head(shelf: &dyn Shelf, keys: &KeyRing) -> Result<Option<Head>> {
 /// # Errors
 /// - `not-found`, `audit-broken`.
 pub fn event(shelf: &dyn Shelf, keys: &KeyRing, sequence: u64) -> Result<Event> {
-    let sealed = shelf.get(&event_key(sequence))?.ok_or_else(|| Code::NotFound.error())?;
-    open(keys, sequence, &sealed)
+    let block = block_of(shelf, keys, sequence)?.ok_or_else(|| Code::NotFound.error())?;
+    block.event(sequence - block.first())
 }
 
-fn open(keys: &KeyRing, sequence: u64, sealed: &[u8]) -> Result<Event> {
-    let context = Context::new(keys.store_id(), PatientNumber::SHARED, RowKind::Audit, sequence, 0);
-    let plain = vault::open(keys.audit_key(), &context, sealed).map_err(|_| Code::AuditBroken.error())?;
-    Event::decode(&plain).ok_or_else(|| Code::AuditBroken.error())
+/// Opens the events from `from` on that lie before `to`, in order.
+///
+/// # Errors
+/// - `audit-broken`: one of them is not there or is not what was written.
+pub fn events(shelf: &dyn Shelf, keys: &KeyRing, from: u64, to: u64) -> Result<Vec<(u64, Event)>> {
+    let (mut found, mut next) = (Vec::new(), from);
+    while next < to {
+        let block = block_of(shelf, keys, next)?.ok_or_else(|| Code::AuditBroken.error())?;
+        while next < to && next < block.end() {
+            found.push((next, block.event(next - block.first())?));
+            next += 1;
+        }
+    }
+    Ok(found)
+}
+
+/// The block with an event, opened.
+fn block_of(shelf: &dyn Shelf, keys: &KeyRing, sequence: u64) -> Result<Option<Block>> {
+    let Some((key, sealed)) = shelf.last(&block_key(0), &block_key(sequence))? else { return Ok(None) };
+    let first = key.last_chunk().copied().map(u64::from_be_bytes).ok_or_else(|| Code::AuditBroken.error())?;
+    let block = Block::open(keys, first, &sealed)?;
+    Ok((sequence < block.end()).then_some(block))
 }
 
 /// Checks the whole log: the head's signature, every event's seal, the tree; and, where one is given, that it continues the
@@ -130,22 +163,32 @@ pub fn verify(shelf: &dyn Shelf, keys: &KeyRing, outside: Option<&Head>) -> Resu
     let broken = || Code::AuditBroken.error();
     let head = head(shelf, keys)?;
     let size = head.as_ref().map_or(0, |head| head.size);
-    if outside.is_some_and(|outside| outside.size > size) || head.is_none() && shelf.get(&event_key(0))?.is_some() {
+    if outside.is_some_and(|outside| outside.size > size)
+        || head.is_none() && shelf.last(&block_key(0), &block_key(u64::MAX))?.is_some()
+    {
         return Err(broken());
     }
     let mut frontier = Frontier::default();
-    for sequence in 0..size {
-        if outside.is_some_and(|outside| outside.size == sequence && outside.root != frontier.root()) {
+    while frontier.size() < size {
+        let key = block_key(frontier.size());
+        let block = Block::open(keys, frontier.size(), &shelf.get(&key)?.ok_or_else(broken)?)?;
+        // Nothing else stands before the next block, nor after the last one.
+        let until = if block.end() < size { block.end() - 1 } else { u64::MAX };
+        if shelf.last(&key, &block_key(until))?.is_none_or(|(last, _)| last != key) {
             return Err(broken());
         }
-        let sealed = shelf.get(&event_key(sequence))?.ok_or_else(broken)?;
-        open(keys, sequence, &sealed)?;
-        frontier.push(leaf_hash(&sealed));
+        for index in 0..block.end() - block.first() {
+            if outside.is_some_and(|outside| outside.size == frontier.size() && outside.root != frontier.root()) {
+                return Err(broken());
+            }
+            block.event(index)?;
+            frontier.push(block.leaf(index as usize));
+        }
     }
     let root = frontier.root();
     let fits = head.as_ref().is_none_or(|head| head.root == root);
     let continues = outside.is_none_or(|outside| outside.size != size || outside.root == root);
-    if !fits || !continues || shelf.get(&event_key(size))?.is_some() {
+    if !fits || !continues || frontier.size() != size {
         return Err(broken());
     }
     Ok(size)

@@ -5,9 +5,9 @@ use crate::crypto::{Active, Provider};
 /// SHA-256.
 pub type Hash = [u8; 32];
 
-/// `SHA-256(0x00 || leaf)`.
-pub fn leaf_hash(leaf: &[u8]) -> Hash {
-    Active::sha256(&[&[0], leaf])
+/// `SHA-256(0x00 || leaf)`, the leaf given in two parts.
+pub fn leaf_hash(leaf: &[&[u8]; 2]) -> Hash {
+    Active::sha256(&[&[0], leaf[0], leaf[1]])
 }
 
 fn node_hash(left: &Hash, right: &Hash) -> Hash {
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_tree_built_leaf_by_leaf_is_that_of_the_definition() {
-        let leaves: Vec<Hash> = (0..258_u32).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+        let leaves: Vec<Hash> = (0..258_u32).map(|n| leaf_hash(&[&n.to_be_bytes(), b"x"])).collect();
         let mut frontier = Frontier::default();
         for size in 0..=257 {
             assert_eq!(frontier.root(), root_of(&leaves[..size]), "{size} leaves");

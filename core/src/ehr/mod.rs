@@ -39,7 +39,7 @@ struct Inner {
 }
 
 /// Read events are written in groups: at most this many.
-const PENDING_EVENTS: usize = 1000;
+const PENDING_EVENTS: usize = 4096;
 /// Read events are written in groups: none waits longer than this when another call is made.
 const PENDING_MICROS: i64 = 10_000;
 
@@ -193,9 +193,11 @@ impl Inner {
 
     /// Appends what waits, and `event`, inside a change set. Gives what waited, to be put back should the commit fail.
     fn append(&self, change: &mut Change<'_>, event: Option<Event>) -> Result<Vec<Event>> {
-        let waited = std::mem::take(&mut *self.lock());
-        let all: Vec<Event> = waited.iter().cloned().chain(event).collect();
-        let appended = audit::append(&mut ChangeShelf(change), self.store.keys(), self.store.random(), &all);
+        let mut waited = std::mem::take(&mut *self.lock());
+        let waiting = waited.len();
+        waited.extend(event);
+        let appended = audit::append(&mut ChangeShelf(change), self.store.keys(), self.store.random(), &waited);
+        waited.truncate(waiting);
         if appended.is_err() {
             self.put_back(waited);
             return Err(Code::AuditUnavailable.error());
@@ -239,6 +241,9 @@ impl Shelf for ChangeShelf<'_, '_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.0.view().get(Table::Audit, key)
     }
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<audit::Row>> {
+        self.0.view().last(Table::Audit, from, &after(to))
+    }
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
         self.0.table_put(Table::Audit, key, value)
     }
@@ -250,7 +255,15 @@ impl Shelf for ViewShelf<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.0.get(Table::Audit, key)
     }
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<audit::Row>> {
+        self.0.last(Table::Audit, from, &after(to))
+    }
     fn put(&mut self, _: Vec<u8>, _: Vec<u8>) -> Result<()> {
         Err(Code::ReadOnly.error())
     }
+}
+
+/// The key right after another.
+fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
 }

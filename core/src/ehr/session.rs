@@ -497,7 +497,7 @@ impl Session {
         let keys = self.inner.store.keys();
         let size = audit::head(&shelf, keys)?.map_or(0, |head| head.size);
         let to = size.min(from.saturating_add(count as u64));
-        (from..to).map(|sequence| Ok((sequence, audit::event(&shelf, keys, sequence)?))).collect()
+        audit::events(&shelf, keys, from, to)
     }
 
     /// Verifies the audit log and, by level, the records. `outside`: a head kept outside the store.

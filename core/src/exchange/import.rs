@@ -724,8 +724,10 @@ fn assigned_id(full_url: Option<&str>, resource: &[u8]) -> String {
 fn parse_all(group: &[Raw], limits: &Limits, threads: usize) -> Vec<Option<Result<(Parsed, bool)>>> {
     let size = group.len().div_ceil(threads);
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            group.chunks(size).map(|part| scope.spawn(move || part.iter().map(|raw| raw.parse(limits)).collect::<Vec<_>>())).collect();
+        let workers: Vec<_> = group
+            .chunks(size)
+            .map(|part| scope.spawn(move || part.iter().map(|raw| raw.parse(limits)).collect::<Vec<_>>()))
+            .collect();
         workers
             .into_iter()
             .zip(group.chunks(size))
