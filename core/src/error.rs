@@ -93,6 +93,8 @@ catalogue! {
     UnitLimit = 256, "unit-limit", "the unit or its numbers are longer than the limit";
     // 260-284: terminology
     // 285-289: shapes and check digits of codes
+    CodeShape = 285, "code-shape", "the code does not have the shape that its system gives its codes";
+    CodeCheckDigit = 286, "code-check-digit", "the check digit of the code does not fit its other digits";
     // 290-299: packages
     PackageUnreadable = 290, "package-unreadable", "the package is neither a gzip'ed tar archive nor a folder that can be read";
     PackageMember = 291, "package-member", "a file of the package is not a resource of FHIR R4 that can be read; the others were kept";

@@ -1,6 +1,8 @@
 //! Instants of the library itself and the injected clock. FHIR dates with their precision are in [`fhir`].
 
 pub mod fhir;
+#[cfg(test)]
+mod laws;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
