@@ -58,6 +58,34 @@ enum ehr_code {
     EHR_LIMIT_SIZE = 111,
     /* there are more values than the limit */
     EHR_LIMIT_COUNT = 112,
+    /* the text is not well-formed XML */
+    EHR_XML_SYNTAX = 120,
+    /* the text is not UTF-8 */
+    EHR_XML_ENCODING = 121,
+    /* the text ends before its elements do */
+    EHR_XML_END = 122,
+    /* the text has a document type declaration, which FHIR forbids */
+    EHR_XML_DOCTYPE = 123,
+    /* a reference names an entity other than the five that XML itself has */
+    EHR_XML_ENTITY = 124,
+    /* an end tag does not match its start tag */
+    EHR_XML_TAG = 125,
+    /* an attribute occurs twice in one tag */
+    EHR_XML_ATTRIBUTE_TWICE = 126,
+    /* a namespace prefix is not declared */
+    EHR_XML_PREFIX = 127,
+    /* an element is not in the namespace it belongs to */
+    EHR_XML_NAMESPACE = 130,
+    /* an element does not stand where the order of its type puts it */
+    EHR_XML_ORDER = 131,
+    /* an attribute stands where FHIR has none of that name */
+    EHR_XML_ATTRIBUTE = 132,
+    /* text stands between elements, where FHIR allows none */
+    EHR_XML_TEXT = 133,
+    /* the element does not have the XML form of its type */
+    EHR_XML_SHAPE = 134,
+    /* the record holds something that FHIR's XML form cannot say */
+    EHR_XML_UNSAYABLE = 136,
     /* a resource has no resourceType */
     EHR_RESOURCE_TYPE_MISSING = 200,
     /* the resourceType is not one of FHIR R4 */
@@ -98,6 +126,34 @@ enum ehr_code {
     EHR_BUNDLE_SHAPE = 218,
     /* there were more findings than the limit; the rest were counted only */
     EHR_FINDINGS_TRUNCATED = 219,
+    /* the unit is not written as UCUM asks */
+    EHR_UNIT_SYNTAX = 250,
+    /* the unit has a symbol that UCUM does not know, or a prefix that it does not take */
+    EHR_UNIT_UNKNOWN = 251,
+    /* the two units measure different things */
+    EHR_UNIT_CLASH = 252,
+    /* a unit on a scale of its own takes no part in products and powers */
+    EHR_UNIT_SPECIAL = 253,
+    /* the value has no counterpart in that unit */
+    EHR_UNIT_RANGE = 254,
+    /* the quantity to divide by is 0 */
+    EHR_UNIT_DIVISOR = 255,
+    /* the unit or its numbers are longer than the limit */
+    EHR_UNIT_LIMIT = 256,
+    /* the package is neither a gzip'ed tar archive nor a folder that can be read */
+    EHR_PACKAGE_UNREADABLE = 290,
+    /* a file of the package is not a resource of FHIR R4 that can be read; the others were kept */
+    EHR_PACKAGE_MEMBER = 291,
+    /* the package has no package.json, or not one that can be read */
+    EHR_PACKAGE_MANIFEST = 292,
+    /* two resources of a package have the same url and version; the last one counts */
+    EHR_PACKAGE_DUPLICATE = 293,
+    /* a file name in the package is absolute or climbs out of it; the file was left aside */
+    EHR_PACKAGE_PATH = 294,
+    /* the package has more files or bytes than the limit */
+    EHR_PACKAGE_LIMIT = 295,
+    /* a package that another one depends on is not loaded */
+    EHR_PACKAGE_MISSING = 296,
     /* the key does not open this */
     EHR_WRONG_KEY = 400,
     /* stored bytes are not what was written */
@@ -932,10 +988,10 @@ EHR_API ehr_status ehr_open(ehr_str file, const ehr_key *key, ehr_store **store_
 EHR_API void ehr_store_free(ehr_store *store);
 
 /*
- Checks the structure of one FHIR R4 resource. Needs no store.
+ Checks the structure of one FHIR R4 resource, JSON or XML. Needs no store.
 
  Ownership: on EHR_OK, `*report_out` is the caller's, also where there are findings; release it with ehr_report_free().
- Errors:    EHR_JSON_*, EHR_LIMIT_*, EHR_RESOURCE_TYPE_*: the text is no R4 resource.
+ Errors:    EHR_JSON_*, EHR_XML_*, EHR_LIMIT_*, EHR_RESOURCE_TYPE_*: the text is no R4 resource.
  */
 EHR_API ehr_status ehr_validate(ehr_str resource, ehr_report **report_out, ehr_error **error_out);
 
@@ -976,6 +1032,28 @@ EHR_API ehr_str ehr_version(void);
  (`EHR_ABI_VERSION`). Threads: any. Since: 0.1.0
  */
 EHR_API uint32_t ehr_abi_version(void);
+
+/*
+ Reads one FHIR R4 resource from XML: its JSON form, which ehr_session_write() takes, and what was found in it.
+
+ Ownership: on EHR_OK, `*json_out` is the caller's; release it with ehr_text_free(). `report_out` may be NULL; otherwise
+            `*report_out` is the caller's; release it with ehr_report_free(). Comments are not part of the JSON form, nor is
+            what the report names as an EHR_XML_TEXT or EHR_XML_ATTRIBUTE.
+ Errors:    EHR_XML_*, EHR_LIMIT_*, EHR_RESOURCE_TYPE_*: the text is no R4 resource in XML.
+ */
+EHR_API
+ehr_status ehr_xml_read(ehr_str resource,
+                        ehr_text **json_out,
+                        ehr_report **report_out,
+                        ehr_error **error_out);
+
+/*
+ Writes one FHIR R4 resource, given as JSON, as XML.
+
+ Ownership: on EHR_OK, `*xml_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_XML_UNSAYABLE with the path: it has something that XML cannot say; EHR_JSON_*, EHR_LIMIT_*.
+ */
+EHR_API ehr_status ehr_xml_write(ehr_str resource, ehr_text **xml_out, ehr_error **error_out);
 
 #ifdef __cplusplus
 }  // extern "C"

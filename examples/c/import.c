@@ -107,6 +107,28 @@ static int outcome(void)
     return result;
 }
 
+/* XML in and out: the JSON form is what a session writes. */
+static int xml(void)
+{
+    static const char patient[] = "<Patient xmlns=\"http://hl7.org/fhir\"><active value=\"true\"/></Patient>";
+    ehr_text *json = NULL;
+    ehr_text *again = NULL;
+    ehr_report *report = NULL;
+    ehr_error *error = NULL;
+    int result = 1;
+    if (ehr_xml_read(text(patient), &json, &report, &error) != EHR_OK || ehr_report_count(report) != 0
+        || ehr_xml_write(ehr_text_bytes(json), &again, &error) != EHR_OK)
+        failed("xml", error);
+    else
+        result = ehr_text_bytes(again).length > strlen(patient) ? 0 : 1;
+    ehr_text_free(json);
+    ehr_text_free(again);
+    ehr_report_free(report);
+    if (ehr_xml_read(text("<!DOCTYPE x>"), &json, NULL, NULL) != EHR_XML_DOCTYPE)
+        result = failed("a document type was let in", NULL);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     static const char key_bytes[32] = {7, 7, 7};
@@ -141,7 +163,7 @@ int main(int argc, char **argv)
     else if (report.entries != 2 || report.stored != 1 || report.quarantined != 1)
         failed("the counts do not add up", NULL);
     else
-        result = read_ledger(session) || mend(session) || read_audit(session) || outcome();
+        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || xml();
     ehr_session_free(session);
     ehr_store_free(store);
     ehr_key_free(key);

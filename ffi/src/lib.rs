@@ -12,3 +12,4 @@ mod store;
 mod text;
 mod validate;
 mod version;
+mod xml;

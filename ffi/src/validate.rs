@@ -5,10 +5,10 @@ use crate::guard::{ehr_status, getter, guard, put, writable};
 use crate::handle;
 use crate::record::ehr_text;
 use crate::text::ehr_str;
-use ehrcore_core::json::read;
 use ehrcore_core::limits::Limits;
 use ehrcore_core::report::Report;
 use ehrcore_core::validate::operation_outcome;
+use ehrcore_core::xml::read_either;
 
 /// What was found in a record.
 #[allow(non_camel_case_types)]
@@ -16,10 +16,10 @@ pub struct ehr_report {
     _private: [u8; 0],
 }
 
-/// Checks the structure of one FHIR R4 resource. Needs no store.
+/// Checks the structure of one FHIR R4 resource, JSON or XML. Needs no store.
 ///
 /// Ownership: on EHR_OK, `*report_out` is the caller's, also where there are findings; release it with ehr_report_free().
-/// Errors:    EHR_JSON_*, EHR_LIMIT_*, EHR_RESOURCE_TYPE_*: the text is no R4 resource.
+/// Errors:    EHR_JSON_*, EHR_XML_*, EHR_LIMIT_*, EHR_RESOURCE_TYPE_*: the text is no R4 resource.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_validate(
     resource: ehr_str,
@@ -29,7 +29,7 @@ pub extern "C" fn ehr_validate(
     guard(error_out, || {
         writable(report_out)?;
         // SAFETY: by the header's convention the argument is readable for the length it states during the call.
-        let parsed = read(unsafe { resource.bytes() }?, &Limits::DEFAULT)?;
+        let parsed = read_either(unsafe { resource.bytes() }?, &Limits::DEFAULT)?;
         put(report_out, handle::give::<ehr_report, Report>(parsed.report)?)
     })
 }

@@ -215,16 +215,34 @@ class Report:
         """The findings as FHIR's OperationOutcome, a dict."""
         return json.loads(_native.operation_outcome(list(self.issues)))
 
+    def to_pandas(self):
+        """The findings as a pandas DataFrame, a row each. Needs pandas, which is only imported here."""
+        import pandas
+
+        names = ["severity", "code", "path", "line", "column", "message", "rule", "profile"]
+        return pandas.DataFrame([[getattr(issue, name) for name in names] for issue in self.issues], columns=names)
+
+    def __iter__(self):
+        return iter(self.issues)
+
+    def __len__(self):
+        return len(self.issues)
+
+    def __bool__(self):
+        return True
+
     def __repr__(self):
         return f"<ehrcore.Report of {len(self.issues)} findings>"
 
     def _repr_html_(self):
-        rows = (
-            f"<tr><td>{html.escape(i.severity)}</td><td>{html.escape(i.code)}</td><td>{html.escape(i.path)}</td>"
-            f"<td>{i.line}:{i.column}</td><td>{html.escape(i.message)}</td></tr>"
-            for i in self.issues
-        )
-        return f"<table><tbody>{''.join(rows)}</tbody></table>"
+        rows = []
+        for issue in self.issues:
+            place = f"{issue.line}:{issue.column}" if issue.line else ""
+            rule = " ".join(part for part in (issue.rule, issue.profile) if part)
+            cells = (issue.severity, issue.code, issue.path, place, issue.message, rule)
+            rows.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
+        head = "<tr><th>severity</th><th>code</th><th>element</th><th>line</th><th>what</th><th>rule</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 class Session:
@@ -402,5 +420,8 @@ def open(path, *, passphrase=None, key=None, source=None):
 
 
 def validate(resource):
-    """Checks the structure of one FHIR R4 resource (bytes, text or dict)."""
+    """Checks the structure of one FHIR R4 resource: JSON (bytes, text or dict) or XML (bytes or text)."""
     return Report(_native.validate_bytes(_bytes(resource)))
+
+
+from . import xml  # noqa: E402  (it needs what stands above)

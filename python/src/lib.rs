@@ -34,5 +34,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;
     module.add_function(wrap_pyfunction!(validate::validate_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(validate::operation_outcome, module)?)?;
+    module.add_function(wrap_pyfunction!(validate::xml_read, module)?)?;
+    module.add_function(wrap_pyfunction!(validate::xml_write, module)?)?;
     module.add_function(wrap_pyfunction!(command, module)?)
 }

@@ -6,11 +6,30 @@ use ehrcore::report::Report;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// Checks the structure of one FHIR R4 resource; gives every finding.
+/// Checks the structure of one FHIR R4 resource, JSON or XML; gives every finding.
 #[pyfunction]
 pub(crate) fn validate_bytes(py: Python<'_>, resource: &[u8]) -> PyResult<Vec<Issue>> {
-    let parsed = run(py, || ehrcore::json::read(resource, &Limits::DEFAULT))?;
+    let parsed = run(py, || ehrcore::xml::read_either(resource, &Limits::DEFAULT))?;
     Ok(parsed.report.into_issues().into_iter().map(Issue).collect())
+}
+
+/// The JSON form of a FHIR R4 resource in XML, and what was found in it.
+#[pyfunction]
+pub(crate) fn xml_read<'py>(py: Python<'py>, resource: &[u8]) -> PyResult<(Bound<'py, PyBytes>, Vec<Issue>)> {
+    let parsed = run(py, || ehrcore::xml::read(resource, &Limits::DEFAULT))?;
+    let json = PyBytes::new(py, parsed.record.original());
+    Ok((json, parsed.report.into_issues().into_iter().map(Issue).collect()))
+}
+
+/// A FHIR R4 resource, given as JSON, as XML.
+#[pyfunction]
+pub(crate) fn xml_write<'py>(py: Python<'py>, resource: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let out = run(py, || {
+        let mut out = Vec::new();
+        ehrcore::xml::write(&ehrcore::json::read(resource, &Limits::DEFAULT)?.record, &mut out)?;
+        Ok(out)
+    })?;
+    Ok(PyBytes::new(py, &out))
 }
 
 /// Findings as an OperationOutcome (JSON).

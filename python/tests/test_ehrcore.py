@@ -248,3 +248,31 @@ def test_times_are_aware_and_decimals_are_decimals(session):
     record = session.write(RESULT)
     assert record.at.tzinfo is datetime.timezone.utc
     assert record.to_dict()["valueQuantity"]["value"] == Decimal("1.50")
+
+
+def test_xml_is_read_and_written():
+    text = b'<Patient xmlns="http://hl7.org/fhir"><id value="p1"/><active value="true"/></Patient>'
+    record, report = ehrcore.xml.read(text)
+    assert record == {"resourceType": "Patient", "id": "p1", "active": True} and report.valid and len(report) == 0
+    assert ehrcore.xml.write(record).endswith(text + b"\n")
+    assert ehrcore.xml.to_json(ehrcore.xml.write(RESULT)) == RESULT
+    assert not ehrcore.validate(text.replace(b"true", b"yes")).valid
+    with pytest.raises(ehrcore.InvalidRecord) as caught:
+        ehrcore.xml.read(b"<!DOCTYPE x><Patient/>")
+    assert caught.value.code == "xml-doctype"
+    with pytest.raises(ehrcore.InvalidRecord) as caught:
+        ehrcore.xml.write({"resourceType": "Patient", "odd": 1})
+    assert (caught.value.code, caught.value.path) == ("xml-unsayable", "Patient")
+
+
+def test_a_report_becomes_a_table(monkeypatch):
+    report = ehrcore.validate({"resourceType": "Patient", "gender": "<b>"})
+    page = report._repr_html_()
+    assert "code-unknown" in page and "<b>" not in page
+    made = []
+    fake = type(sys)("pandas")
+    fake.DataFrame = lambda rows, columns: made.append((rows, columns)) or "a frame"
+    monkeypatch.setitem(sys.modules, "pandas", fake)
+    assert report.to_pandas() == "a frame"
+    rows, columns = made[0]
+    assert columns[:3] == ["severity", "code", "path"] and rows[0][:3] == ["error", "code-unknown", "Patient.gender"]

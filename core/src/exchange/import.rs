@@ -19,6 +19,7 @@ use crate::report::{Issue, Severity};
 use crate::schema::ResourceType;
 use crate::store::{Change, Outcome, PutMeta, Reader, Snapshot, Store, Table, Writer};
 use crate::vault::{self, Context, RowKind};
+use crate::xml;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
@@ -105,7 +106,10 @@ const BUFFER: usize = 256 * 1024;
 const IN_MEMORY: u64 = 8 << 20;
 
 impl Session {
-    /// Imports a file, or every `.json`, `.ndjson` and `.jsonl` file below a folder.
+    /// Imports a file, or every `.json`, `.xml`, `.ndjson` and `.jsonl` file below a folder.
+    ///
+    /// Of XML the JSON form is stored, and offsets in the ledger are offsets in that form. XML that says what the JSON form
+    /// cannot keep (text between elements, attributes of no meaning) is refused whole, with its code in the ledger.
     ///
     /// # Durability
     /// Each batch is one commit with its ledger and its audit event; what an interrupted import had committed is passed over
@@ -228,7 +232,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut below: Vec<PathBuf> = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     below.sort();
     for path in below {
-        let known = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "json" | "ndjson" | "jsonl"));
+        let known =
+            path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "json" | "xml" | "ndjson" | "jsonl"));
         if path.is_dir() || known {
             collect(&path, files)?;
         }
@@ -338,10 +343,19 @@ impl<'a> Import<'a> {
         self.begin(&fingerprint, path)?;
         let start = self.done;
         let lines = path.extension().and_then(|e| e.to_str()).is_some_and(|e| matches!(e, "ndjson" | "jsonl"));
-        let taken = if lines { self.ndjson(BufReader::with_capacity(BUFFER, file)) } else { self.json(file, length) };
+        let taken = if lines {
+            self.ndjson(BufReader::with_capacity(BUFFER, file))
+        } else if path.extension().is_some_and(|end| end == "xml") {
+            self.xml(file)
+        } else {
+            self.json(file, length)
+        };
         match taken {
             // One file that cannot be read to its end does not stop the others; the ledger says from where on it is missing.
-            Err(error) if matches!(error.code(), Code::BundleUnreadable | Code::LimitSize) => {
+            Err(error)
+                if matches!(error.code(), Code::BundleUnreadable | Code::LimitSize)
+                    || (100..300).contains(&error.code().number()) =>
+            {
                 self.refuse_rest(&error)?
             }
             taken => taken?,
@@ -505,6 +519,20 @@ impl<'a> Import<'a> {
             }
         }
         self.take(group)
+    }
+
+    /// A Bundle or resource in XML: read whole, then taken as its JSON form.
+    fn xml(&mut self, file: impl Read) -> Result<()> {
+        let most = self.options.limits.bytes as u64;
+        let mut bytes = Vec::new();
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        let parsed = xml::read(&bytes, &self.options.limits)?;
+        let lost = |issue: &&Issue| issue.severity <= Severity::Error && (120..140).contains(&issue.code.number());
+        if let Some(issue) = parsed.report.issues().iter().find(lost) {
+            return Err(issue.code.error().at_line(issue.line, issue.column));
+        }
+        let json = parsed.record.original();
+        self.json(Cursor::new(json), json.len() as u64)
     }
 
     /// A Bundle, or one resource.

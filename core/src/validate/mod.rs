@@ -5,12 +5,12 @@
 //! pass (FHIRPath invariants, profiles, terminology) gets a room of its own below this one.
 
 use crate::error::{Code, Error};
-use crate::json;
 use crate::limits::Limits;
 use crate::record::{Record, Value};
 use crate::report::{Issue, Report, Severity};
+use crate::xml;
 
-/// Checks the structure of one resource as text. Text that cannot be read is one fatal finding, so there is always a report.
+/// Checks the structure of one resource as text, JSON or XML. Text that cannot be read is one fatal finding, so there is always a report.
 ///
 /// # Example
 /// ```
@@ -21,7 +21,7 @@ use crate::report::{Issue, Report, Severity};
 /// assert_eq!(report.issues()[0].code.name(), "code-unknown");
 /// ```
 pub fn text(bytes: &[u8], limits: &Limits) -> Report {
-    match json::read(bytes, limits) {
+    match xml::read_either(bytes, limits) {
         Ok(parsed) => parsed.report,
         Err(error) => unreadable(&error),
     }
@@ -103,6 +103,7 @@ fn issue_type(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
 
     fn outcome(text: &[u8]) -> (Report, Record) {
         let report = super::text(text, &Limits { findings: 3, ..Limits::DEFAULT });
@@ -140,6 +141,13 @@ mod tests {
         assert_eq!(issue.text("code").as_deref(), Some("code-invalid"));
         assert_eq!(report.issues().len(), 1);
         assert!(!String::from_utf8_lossy(record.original()).contains("Marker"));
+    }
+
+    #[test]
+    fn xml_is_told_from_json_by_its_first_character() {
+        let text = b"\n<Patient xmlns=\"http://hl7.org/fhir\"><gender value=\"F\"/></Patient>";
+        let report = super::text(text, &Limits::DEFAULT);
+        assert_eq!((report.issues()[0].code, report.issues()[0].line), (Code::CodeUnknown, 2));
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub fn is_xml(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start().starts_with(b"<")
 }
 
+/// Reads one resource, XML where [`is_xml`] says so and JSON otherwise, and checks its structure.
+///
+/// # Errors
+/// - as [`read`] and [`json::read`].
+pub fn read_either(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
+    if is_xml(bytes) { read(bytes, limits) } else { json::read(bytes, limits) }
+}
+
 /// Reads one resource from XML and checks its structure; findings have the line and column of the XML.
 ///
 /// # Example

@@ -171,6 +171,29 @@ fn a_file_that_breaks_off_does_not_stop_the_others() {
 }
 
 #[test]
+fn xml_is_imported_as_its_json_form_and_refused_whole_where_that_would_lose_something() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let bundle = |inside: &str| {
+        format!(
+            "<Bundle xmlns='http://hl7.org/fhir'><type value='collection'/><entry><resource><Patient><id value='a'/>\
+             </Patient></resource></entry><entry><resource><Patient><id value='b'/>{inside}</Patient></resource></entry></Bundle>"
+        )
+    };
+    source(folder.path(), "in/a.xml", &bundle("<active value='true'/>"));
+    source(folder.path(), "in/b.xml", &bundle("lost"));
+    source(folder.path(), "in/c.xml", "<!DOCTYPE x><Patient/>");
+    let session = administrator(&ehr);
+    let summary = session.import(&folder.path().join("in"), &ImportOptions::default(), &mut ()).expect("it imports");
+    assert_eq!((summary.sources, summary.stored, summary.refused), (3, 2, 2));
+    let stored = physician(&ehr).read(kind("Patient"), "b").expect("it is there");
+    assert_eq!(stored.bytes(), br#"{"resourceType":"Patient","id":"b","active":true}"#);
+    let mut reasons = Vec::new();
+    session.ledger(|line| reasons.extend(line.reason)).expect("it may");
+    assert_eq!(reasons, [Code::XmlText, Code::XmlDoctype]);
+}
+
+#[test]
 fn a_history_bundle_is_refused_since_its_order_would_turn_versions_round() {
     let folder = tempfile::tempdir().expect("a folder");
     let ehr = create(folder.path());
