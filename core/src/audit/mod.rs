@@ -12,6 +12,7 @@ mod tree;
 pub use event::{Event, EventKind};
 pub use tree::{Frontier, Hash, leaf_hash, root_of};
 
+use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::Random;
 use crate::keys::KeyRing;
@@ -71,14 +72,25 @@ fn block_key(first: u64) -> Vec<u8> {
     [&b"event "[..], &first.to_be_bytes()].concat()
 }
 
+/// The head row that was last written or verified by this process: the very same bytes need not be verified again.
+#[derive(Default)]
+pub struct Known(Vec<u8>);
+
 /// Appends events and a new signed head. All of it goes into the shelf or, on an error, the caller drops the transaction.
 ///
 /// # Errors
 /// - `audit-broken`: the head that is there does not verify.
 /// - of the shelf; `random-unavailable`.
-pub fn append(shelf: &mut dyn Shelf, keys: &KeyRing, random: &dyn Random, events: &[Event]) -> Result<Head> {
-    let mut frontier = match load(shelf, keys)? {
-        Some((_, frontier)) => frontier,
+pub fn append(
+    shelf: &mut dyn Shelf,
+    keys: &KeyRing,
+    random: &dyn Random,
+    events: &[Event],
+    known: &mut Known,
+) -> Result<Head> {
+    let mut frontier = match shelf.get(HEAD)? {
+        Some(row) if row == known.0 => parse(&row)?.1,
+        Some(row) => verified(&row, keys)?.1,
         None => Frontier::default(),
     };
     for some in events.chunks(BLOCK) {
@@ -90,27 +102,28 @@ pub fn append(shelf: &mut dyn Shelf, keys: &KeyRing, random: &dyn Random, events
         shelf.put(block_key(first), block.seal(keys, random)?)?;
     }
     let (size, root) = (frontier.size(), frontier.root());
-    let signature = keys.sign(Head::text(keys.store_id(), size, &root).as_bytes())?;
-    let row = [&size.to_be_bytes()[..], &root, &signature, &frontier.to_bytes()].concat();
-    shelf.put(HEAD.to_vec(), row)?;
+    let signature = keys.sign(Head::text(keys.store_id(), size, &root).as_bytes());
+    known.0 = [&size.to_be_bytes()[..], &root, &signature, &frontier.to_bytes()].concat();
+    shelf.put(HEAD.to_vec(), known.0.clone())?;
     Ok(Head { size, root, signature })
 }
 
-/// The head, its signature and its frontier checked; None for a log with no events.
-fn load(shelf: &dyn Shelf, keys: &KeyRing) -> Result<Option<(Head, Frontier)>> {
-    let Some(row) = shelf.get(HEAD)? else { return Ok(None) };
+/// The head and its frontier, as a row says them.
+fn parse(row: &[u8]) -> Result<(Head, Frontier)> {
     let broken = || Code::AuditBroken.error();
     let (fixed, rest) = row.split_at_checked(8 + 32 + 64).ok_or_else(broken)?;
     let size = u64::from_be_bytes(fixed[..8].try_into().expect("eight bytes"));
     let root: Hash = fixed[8..40].try_into().expect("thirty-two bytes");
     let signature: [u8; 64] = fixed[40..].try_into().expect("sixty-four bytes");
-    let frontier = Frontier::from_bytes(size, rest).filter(|frontier| frontier.root() == root).ok_or_else(broken)?;
-    let text = Head::text(keys.store_id(), size, &root);
-    use crate::crypto::Provider;
-    if !crate::crypto::Active::verify(&keys.public_key(), text.as_bytes(), &signature) {
-        return Err(broken());
-    }
-    Ok(Some((Head { size, root, signature }, frontier)))
+    Ok((Head { size, root, signature }, Frontier::from_bytes(size, rest).ok_or_else(broken)?))
+}
+
+/// The same, its signature and its frontier checked.
+fn verified(row: &[u8], keys: &KeyRing) -> Result<(Head, Frontier)> {
+    let (head, frontier) = parse(row)?;
+    let text = Head::text(keys.store_id(), head.size, &head.root);
+    let signed = Active::verify(&keys.public_key(), text.as_bytes(), &head.signature);
+    if signed && frontier.root() == head.root { Ok((head, frontier)) } else { Err(Code::AuditBroken.error()) }
 }
 
 /// The signed head; None for a log with no events.
@@ -118,7 +131,7 @@ fn load(shelf: &dyn Shelf, keys: &KeyRing) -> Result<Option<(Head, Frontier)>> {
 /// # Errors
 /// - `audit-broken`, of the shelf.
 pub fn head(shelf: &dyn Shelf, keys: &KeyRing) -> Result<Option<Head>> {
-    Ok(load(shelf, keys)?.map(|(head, _)| head))
+    shelf.get(HEAD)?.map(|row| Ok(verified(&row, keys)?.0)).transpose()
 }
 
 /// Opens one event.

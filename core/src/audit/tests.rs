@@ -29,8 +29,9 @@ fn keys() -> KeyRing {
 fn log(keys: &KeyRing, count: i64) -> Memory {
     let mut shelf = Memory::default();
     let events: Vec<Event> = (0..count).map(|n| Event::new(EventKind::Read, Timestamp(n), "dr-grey")).collect();
+    let mut known = Known::default();
     for some in events.chunks(7) {
-        append(&mut shelf, keys, &SystemRandom::default(), some).expect("it appends");
+        append(&mut shelf, keys, &SystemRandom::default(), some, &mut known).expect("it appends");
     }
     shelf
 }
@@ -66,8 +67,22 @@ fn a_root_does_not_tell_events_apart_that_say_the_same() {
     let keys = keys();
     let (mut first, mut second) = (Memory::default(), Memory::default());
     let same = [Event::new(EventKind::Read, Timestamp(1), "dr-grey")];
-    let root = |shelf: &mut Memory| append(shelf, &keys, &SystemRandom::default(), &same).expect("it appends").root;
+    let root = |shelf: &mut Memory| {
+        append(shelf, &keys, &SystemRandom::default(), &same, &mut Known::default()).expect("it appends").root
+    };
     assert_ne!(root(&mut first), root(&mut second));
+}
+
+#[test]
+fn a_head_that_is_not_the_one_known_is_verified_before_it_is_built_on() {
+    let keys = keys();
+    let one = [Event::new(EventKind::Read, Timestamp(1), "dr-grey")];
+    let mut known = Known::default();
+    let mut shelf = Memory::default();
+    append(&mut shelf, &keys, &SystemRandom::default(), &one, &mut known).expect("it appends");
+    shelf.0.get_mut(HEAD).expect("there")[50] ^= 1;
+    let next = append(&mut shelf, &keys, &SystemRandom::default(), &one, &mut known);
+    assert_eq!(next.map(|_| ()).unwrap_err().code(), Code::AuditBroken);
 }
 
 #[test]

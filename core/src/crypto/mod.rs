@@ -22,10 +22,6 @@ pub trait Provider {
     fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32];
     /// `SHA-256(parts...)` (FIPS 180-4).
     fn sha256(parts: &[&[u8]]) -> [u8; 32];
-    /// The Ed25519 public key of a seed (RFC 8032).
-    fn public_key(seed: &[u8; 32]) -> Result<[u8; 32]>;
-    /// Signs with Ed25519 (RFC 8032).
-    fn sign(seed: &[u8; 32], message: &[u8]) -> Result<[u8; 64]>;
     /// Whether an Ed25519 signature fits.
     fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
 }
@@ -83,15 +79,6 @@ impl Provider for Ring {
         }
         context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
-    fn public_key(seed: &[u8; 32]) -> Result<[u8; 32]> {
-        let pair = signature::Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Code::Internal.error())?;
-        let public = signature::KeyPair::public_key(&pair);
-        Ok(public.as_ref().try_into().expect("an Ed25519 public key has 32 bytes"))
-    }
-    fn sign(seed: &[u8; 32], message: &[u8]) -> Result<[u8; 64]> {
-        let pair = signature::Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Code::Internal.error())?;
-        Ok(pair.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 bytes"))
-    }
     fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
         signature::UnparsedPublicKey::new(&signature::ED25519, public_key).verify(message, signature).is_ok()
     }
@@ -118,6 +105,38 @@ impl Drop for MacKey {
     }
 }
 
+/// A key pair of Ed25519 (RFC 8032), made ready once for many messages. Overwritten when it is dropped.
+pub struct SigningKey(Box<signature::Ed25519KeyPair>);
+
+impl SigningKey {
+    /// The pair of a seed.
+    ///
+    /// # Errors
+    /// - `internal`: never for 32 bytes.
+    pub fn new(seed: &[u8; 32]) -> Result<Self> {
+        let pair = signature::Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Code::Internal.error())?;
+        Ok(SigningKey(Box::new(pair)))
+    }
+    /// The public key.
+    pub fn public_key(&self) -> [u8; 32] {
+        let public = signature::KeyPair::public_key(&*self.0);
+        public.as_ref().try_into().expect("an Ed25519 public key has 32 bytes")
+    }
+    /// Signs.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+    }
+}
+
+impl Drop for SigningKey {
+    fn drop(&mut self) {
+        if let Ok(nothing) = signature::Ed25519KeyPair::from_seed_unchecked(&[0; 32]) {
+            *self.0 = nothing;
+            std::hint::black_box(&*self.0); // so that the write is not left out
+        }
+    }
+}
+
 /// Whether two byte strings are equal, in time that depends on their lengths only.
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
@@ -141,9 +160,10 @@ mod tests {
         );
         let seed: [u8; 32] =
             hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").try_into().expect("32 bytes");
-        let public = Active::public_key(&seed).expect("a seed");
+        let key = SigningKey::new(&seed).expect("a seed");
+        let public = key.public_key();
         assert_eq!(public.to_vec(), hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
-        let signature = Active::sign(&seed, b"").expect("a seed");
+        let signature = key.sign(b"");
         assert!(Active::verify(&public, b"", &signature));
         assert!(!Active::verify(&public, b"x", &signature));
     }

@@ -36,6 +36,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Audit events of reads, not yet written: at most [`PENDING_EVENTS`], at most [`PENDING_MICROS`] old when the next comes.
     pending: Mutex<Vec<Event>>,
+    /// The head of the audit log as this process left it.
+    head: Mutex<audit::Known>,
 }
 
 /// Read events are written in groups: at most this many.
@@ -94,7 +96,8 @@ impl Ehr {
                 return Err(error);
             }
         };
-        let ehr = Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default() }));
+        let ehr =
+            Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default(), head: Mutex::default() }));
         ehr.0.note(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"));
         ehr.0.flush()?;
         Ok(ehr)
@@ -107,7 +110,7 @@ impl Ehr {
     pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let backend = Embedded::open(path.as_ref(), options.cache_bytes)?;
         let store = Store::open(Box::new(backend), keys, options.random)?;
-        Ok(Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default() })))
+        Ok(Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default(), head: Mutex::default() })))
     }
 
     /// Begins a session of one actor for one purpose.
@@ -196,7 +199,9 @@ impl Inner {
         let mut waited = std::mem::take(&mut *self.lock());
         let waiting = waited.len();
         waited.extend(event);
-        let appended = audit::append(&mut ChangeShelf(change), self.store.keys(), self.store.random(), &waited);
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let shelf = &mut ChangeShelf(change);
+        let appended = audit::append(shelf, self.store.keys(), self.store.random(), &waited, &mut head);
         waited.truncate(waiting);
         if appended.is_err() {
             self.put_back(waited);

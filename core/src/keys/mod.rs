@@ -8,7 +8,7 @@ mod source;
 
 pub use source::{KeySource, Passphrase, RawKey};
 
-use crate::crypto::{Active, MacKey, Provider};
+use crate::crypto::{Active, MacKey, Provider, SigningKey};
 use crate::error::{Code, Result};
 use crate::id::{PatientNumber, Random, StoreId};
 use crate::vault::{self, Context, RowKind, SealKey};
@@ -22,8 +22,7 @@ pub struct KeyRing {
     audit_key: SealKey,
     wrapping_key: SealKey,
     token_key: MacKey,
-    signing_seed: Zeroizing<[u8; 32]>,
-    public_key: [u8; 32],
+    signing_key: SigningKey,
 }
 
 impl KeyRing {
@@ -61,15 +60,13 @@ impl KeyRing {
             Active::expand(root, &[b"ehrcore v1 ", purpose, &store.0], &mut *key);
             key
         };
-        let signing_seed = derived(b"signing seed");
         Ok(KeyRing {
             store,
             store_key: SealKey::new(derived(b"store key"), 0),
             audit_key: SealKey::new(derived(b"audit key"), 0),
             wrapping_key: SealKey::new(derived(b"patient wrapping key, epoch 0"), 0),
             token_key: MacKey::new(&derived(b"token key")),
-            public_key: Active::public_key(&signing_seed)?,
-            signing_seed,
+            signing_key: SigningKey::new(&derived(b"signing seed"))?,
         })
     }
 
@@ -123,15 +120,12 @@ impl KeyRing {
     }
 
     /// Signs a head of the audit log. The seed is derived from the root and never stored.
-    ///
-    /// # Errors
-    /// - `internal`.
-    pub fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        Active::sign(&self.signing_seed, message)
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.signing_key.sign(message)
     }
     /// The public key that verifies [`KeyRing::sign`].
     pub fn public_key(&self) -> [u8; 32] {
-        self.public_key
+        self.signing_key.public_key()
     }
 }
 
