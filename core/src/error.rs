@@ -83,6 +83,20 @@ catalogue! {
     FindingsTruncated = 219, "findings-truncated", "there were more findings than the limit; the rest were counted only";
     // 220-229: references and Bundles beyond their shape
     // 230-249: FHIRPath
+    FhirpathSyntax = 230, "fhirpath-syntax", "the expression is not well-formed FHIRPath";
+    FhirpathTooDeep = 231, "fhirpath-too-deep", "the expression is longer or nested deeper than the limit";
+    FhirpathLiteral = 232, "fhirpath-literal", "a literal of the expression does not have the form of its type";
+    FhirpathFunction = 233, "fhirpath-function", "there is no function of that name";
+    FhirpathArity = 234, "fhirpath-arity", "a function has too few or too many parameters";
+    FhirpathTypeName = 235, "fhirpath-type-name", "there is no type of that name";
+    FhirpathElement = 236, "fhirpath-element", "the type has no element of that name";
+    FhirpathTypes = 237, "fhirpath-types", "an operator or a function of the expression cannot take what it is given";
+    FhirpathOrder = 238, "fhirpath-order", "the expression relies on the order of what has none";
+    FhirpathPattern = 239, "fhirpath-pattern", "a regular expression is not one, or is too large";
+    FhirpathOperand = 240, "fhirpath-operand", "an operator or a function met a value it cannot take";
+    FhirpathSingleton = 241, "fhirpath-singleton", "there was more than one item where one is allowed";
+    FhirpathVariable = 242, "fhirpath-variable", "a variable, or the time, is not given";
+    FhirpathLimit = 243, "fhirpath-limit", "the evaluation took more steps or memory than the limits allow";
     // 250-259: UCUM
     UnitSyntax = 250, "unit-syntax", "the unit is not written as UCUM asks";
     UnitUnknown = 251, "unit-unknown", "the unit has a symbol that UCUM does not know, or a prefix that it does not take";

@@ -47,6 +47,11 @@ pub fn read_document(bytes: &[u8], limits: &Limits) -> Result<Document> {
     Ok(Document::new(parser::parse_document(bytes, limits)?))
 }
 
+/// Whether a narrative has only the markup that FHIR allows, and some content (R4, txt-1 and txt-2).
+pub(crate) fn narrative_is_good(text: &[u8]) -> bool {
+    narrative::check(text) == Ok(narrative::Verdict::Good)
+}
+
 impl Record {
     /// Reads one resource with the default limits; findings are left aside. See [`read`] for both.
     ///

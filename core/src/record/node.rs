@@ -30,6 +30,10 @@ impl<'a> Node<'a> {
     pub(crate) fn new(tree: &'a Tree, at: usize) -> Self {
         Node { tree, at: at as u32 }
     }
+    /// The tree it is in, and its row there.
+    pub(crate) fn place(self) -> (&'a Tree, u32) {
+        (self.tree, self.at)
+    }
     pub(crate) fn row(self) -> &'a Row {
         &self.tree.rows[self.at as usize]
     }
