@@ -14,7 +14,7 @@ pub(super) fn equal(a: &Item<'_>, b: &Item<'_>) -> Option<bool> {
             if let Some(bytes) = a.plain_bytes() {
                 return Some(bytes == b.as_bytes());
             }
-            Some(a.node().and_then(|node| node.as_str()).is_some_and(|text| text == *b))
+            Some(a.node()?.as_str().is_some_and(|text| text == *b))
         }
         (Item::Element(a), Item::Element(b)) => elements_equal(*a, *b),
         (Item::Element(a), b) => equal(&plain(*a)?, b),
@@ -48,11 +48,7 @@ fn plain(element: Element<'_>) -> Option<Item<'_>> {
         Some(value) => Some(value),
         None if element.primitive().is_some() => None,
         // What has children and is no Quantity is equal to no value: a type is not.
-        None => Some(
-            element
-                .quantity()
-                .map_or_else(|| Item::Type(TypeName::of(element.type_id())), Item::quantity),
-        ),
+        None => Some(element.quantity().map_or_else(|| Item::Type(TypeName::of(element.type_id())), Item::quantity)),
     }
 }
 

@@ -24,10 +24,6 @@ impl<'a> Element<'a> {
         let (tree, at) = node.place();
         Element { tree, value: at, companion: NONE }
     }
-    /// The element of a value and its companion.
-    pub(crate) fn pair(tree: &'a Tree, value: Option<u32>, companion: Option<u32>) -> Self {
-        Element { tree, value: value.unwrap_or(NONE), companion: companion.unwrap_or(NONE) }
-    }
     /// The value as it stands in the record; None where there is only a companion.
     #[inline]
     pub fn node(self) -> Option<Node<'a>> {
@@ -387,10 +383,8 @@ impl<'a> Item<'a> {
     pub(super) fn as_string(&self) -> Option<Cow<'a, str>> {
         match self {
             Item::String(text) => Some(text.clone()),
-            Item::Element(element) => match element.value()? {
-                Item::String(text) => Some(text),
-                _ => None,
-            },
+            // A date is kept as text in a record, and may be used as one.
+            Item::Element(element) => element.node()?.as_str(),
             _ => None,
         }
     }

@@ -22,8 +22,6 @@ pub(super) struct Token {
     pub(super) word: Word,
     /// From 1, in bytes.
     pub(super) column: u32,
-    /// Whether white space or a comment stood before it.
-    pub(super) apart: bool,
 }
 
 const SYMBOLS: [&str; 23] = [
@@ -41,12 +39,11 @@ pub(super) fn words(text: &str) -> Result<Vec<Token>> {
     let mut lexer = Lexer { text, at: 0 };
     let mut words = Vec::new();
     loop {
-        let before = lexer.at;
         lexer.space()?;
-        let (column, apart) = (lexer.column(), lexer.at > before);
+        let column = lexer.column();
         let word = lexer.word()?;
         let end = word == Word::End;
-        words.push(Token { word, column, apart });
+        words.push(Token { word, column });
         if end {
             return Ok(words);
         }
@@ -202,9 +199,11 @@ impl<'t> Lexer<'t> {
             if self.rest().starts_with('Z') {
                 self.at += 1;
             } else if self.rest().starts_with(['+', '-'])
-                && self.rest().as_bytes().get(1..6).is_some_and(|zone| {
-                    zone[2] == b':' && [0, 1, 3, 4].iter().all(|i| zone[*i].is_ascii_digit())
-                })
+                && self
+                    .rest()
+                    .as_bytes()
+                    .get(1..6)
+                    .is_some_and(|zone| zone[2] == b':' && [0, 1, 3, 4].iter().all(|i| zone[*i].is_ascii_digit()))
             {
                 self.at += 6;
             }

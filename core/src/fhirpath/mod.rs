@@ -22,12 +22,10 @@ mod scope;
 mod tests;
 mod types;
 
-pub(crate) use item::Name;
 pub use item::{Collection, Element, IntoItems, Item};
 pub use moment::{Moment, MomentKind};
 pub use quantity::{Calendar, Quantity, Unit};
 pub use scope::{Host, Scope};
-pub(crate) use types::is_a;
 pub use types::{SystemType, TypeName};
 
 use crate::error::{Code, Result};

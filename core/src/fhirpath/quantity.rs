@@ -92,7 +92,7 @@ impl<'a> Quantity<'a> {
             return Some(Quantity::plain(value));
         }
         if let Some(code) = unit.strip_prefix('\'').and_then(|unit| unit.strip_suffix('\'')) {
-            let code = Cow::Owned(code.to_owned());
+            let code: Cow<'static, str> = Cow::Owned(code.to_owned());
             return (!code.is_empty() && !code.contains('\'')).then(|| Quantity::new(value, Unit::Ucum(code)));
         }
         Some(Quantity::new(value, Unit::Calendar(Calendar::named(unit)?)))

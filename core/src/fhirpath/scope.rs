@@ -104,10 +104,6 @@ impl<'a> Scope<'a> {
         self.steps = most;
         self
     }
-    /// The same scope over another element of the same resource.
-    pub(crate) fn over(&mut self, element: Element<'a>) {
-        self.this = Collection::One(Item::Element(element));
-    }
     pub(super) fn the_resource(&self) -> Collection<'a> {
         self.resource.map(Item::Element).map_or_else(|| self.this.clone(), Collection::One)
     }

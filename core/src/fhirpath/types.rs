@@ -133,10 +133,7 @@ pub(super) fn special() -> &'static Special {
             quantity: named("Quantity"),
             extension: named("Extension"),
             choices: elements.filter(|element| element.row().choice).map(|element| element.name()).collect(),
-            names: TypeId::all()
-                .filter(|id| id.row().kind != TypeKind::Backbone)
-                .map(|id| (id.name(), id))
-                .collect(),
+            names: TypeId::all().filter(|id| id.row().kind != TypeKind::Backbone).map(|id| (id.name(), id)).collect(),
         }
     });
     &SPECIAL

@@ -200,7 +200,9 @@ impl<'a> Run<'a, '_> {
                             Ordering::Equal
                         }
                     },
-                    (a, b) => a.is_some().cmp(&b.is_some()),
+                    // What has no key comes first, whichever way the key sorts.
+                    (a, b) if a.is_some() != b.is_some() => return a.is_some().cmp(&b.is_some()),
+                    _ => Ordering::Equal,
                 };
                 let down = keys.get(at).is_some_and(|key| matches!(key.kind, Kind::Negative(_)));
                 let found = if down { found.reverse() } else { found };

@@ -21,12 +21,7 @@ pub(super) fn has_value(found: &Collection<'_>) -> bool {
 const BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 impl<'a> Run<'a, '_> {
-    pub(super) fn fhir(
-        &self,
-        function: Function,
-        found: Collection<'a>,
-        call: Call<'_, 'a>,
-    ) -> Result<Collection<'a>> {
+    pub(super) fn fhir(&self, function: Function, found: Collection<'a>, call: Call<'_, 'a>) -> Result<Collection<'a>> {
         let Call { expr, parameters, frame } = call;
         let first = || match parameters {
             [first, ..] => self.string(first, frame),

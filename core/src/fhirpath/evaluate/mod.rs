@@ -205,7 +205,7 @@ impl<'a> Run<'a, '_> {
                     element.children_named(name, &mut |child| {
                         self.spend(1)?;
                         found.push(Item::Element(child));
-                        Ok(())
+                        Ok::<(), Error>(())
                     })?;
                     if name.choice && &*name.text == "value" && element.primitive().is_some() {
                         element.value().into_iter().for_each(|value| found.push(value));
@@ -281,13 +281,15 @@ impl<'a> Run<'a, '_> {
         match function {
             Empty | Exists | Not | HasValue | All | AllTrue | AnyTrue | AllFalse | AnyFalse | SubsetOf | SupersetOf
             | Count | Distinct | IsDistinct | Where | Select | Repeat | Aggregate | Sort | Single | First | Last
-            | Tail | Skip | Take | Intersect | Exclude | Union | Combine | Iif => self.collection(function, found, call),
+            | Tail | Skip | Take | Intersect | Exclude | Union | Combine | Iif => {
+                self.collection(function, found, call)
+            }
             ToBoolean | ToInteger | ToDecimal | ToDate | ToDateTime | ToTime | ToQuantity | ToString
             | ConvertsToBoolean | ConvertsToInteger | ConvertsToDecimal | ConvertsToDate | ConvertsToDateTime
             | ConvertsToTime | ConvertsToQuantity | ConvertsToString => self.convert(function, found, call),
-            IndexOf | LastIndexOf | Substring | StartsWith | EndsWith | Contains | Upper | Lower | Replace | Matches
-            | MatchesFull | ReplaceMatches | Length | ToChars | Encode | Decode | Escape | Unescape | Trim | Split
-            | Join => self.strings(function, found, call),
+            IndexOf | LastIndexOf | Substring | StartsWith | EndsWith | Contains | Upper | Lower | Replace
+            | Matches | MatchesFull | ReplaceMatches | Length | ToChars | Encode | Decode | Escape | Unescape
+            | Trim | Split | Join => self.strings(function, found, call),
             Abs | Ceiling | Exp | Floor | Ln | Log | Power | Round | Sqrt | Truncate | LowBoundary | HighBoundary
             | Precision | Comparable => self.number(function, found, call),
             Children | Descendants | Type | Trace | Extension | GetValue | Resolve | ElementDefinition | Slice

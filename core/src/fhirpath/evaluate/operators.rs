@@ -154,9 +154,7 @@ impl<'a> Run<'a, '_> {
             (Item::String(a), Item::String(b)) if operator == Operator::Plus => {
                 return self.text(format!("{a}{b}")).map(Collection::One);
             }
-            (Item::Moment(moment), Item::Quantity(length))
-                if matches!(operator, Operator::Plus | Operator::Minus) =>
-            {
+            (Item::Moment(moment), Item::Quantity(length)) if matches!(operator, Operator::Plus | Operator::Minus) => {
                 return add(*moment, length, operator == Operator::Minus, expr);
             }
             (Item::Integer(a), Item::Integer(b)) => integers(operator, *a, *b),

@@ -91,9 +91,7 @@ impl<'a> Run<'a, '_> {
                 Ok(text.split(&*first).map(|part| Item::string(part.to_owned())).collect())
             }
             Function::Encode => self.optional(encode(text.as_bytes(), &first)),
-            Function::Decode => {
-                self.optional(decode(&text, &first).and_then(|bytes| String::from_utf8(bytes).ok()))
-            }
+            Function::Decode => self.optional(decode(&text, &first).and_then(|bytes| String::from_utf8(bytes).ok())),
             Function::Escape => self.optional(escape(&text, &first)),
             _ => self.optional(unescape(&text, &first)),
         }
@@ -207,15 +205,8 @@ fn decode(text: &str, form: &str) -> Option<Vec<u8>> {
 }
 
 const HTML: [(char, &str); 5] = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
-const JSON: [(char, &str); 7] = [
-    ('\\', "\\\\"),
-    ('"', "\\\""),
-    ('\n', "\\n"),
-    ('\r', "\\r"),
-    ('\t', "\\t"),
-    ('\u{c}', "\\f"),
-    ('\u{8}', "\\b"),
-];
+const JSON: [(char, &str); 7] =
+    [('\\', "\\\\"), ('"', "\\\""), ('\n', "\\n"), ('\r', "\\r"), ('\t', "\\t"), ('\u{c}', "\\f"), ('\u{8}', "\\b")];
 
 fn table(form: &str) -> Option<&'static [(char, &'static str)]> {
     match form {

@@ -1,6 +1,7 @@
 //! `cargo xtask conform SUITE DIR [--failures]`: runs a conformance suite on any folder of its layout.
 
 mod crypto;
+mod fhirpath;
 mod ucum;
 mod validator;
 mod xml;
@@ -35,6 +36,7 @@ const SUITES: &[&str] = &[
     "json-parsing",
     "r4-examples",
     "crypto",
+    "fhirpath",
     "synthea",
     "fhir-vendors",
     "ucum",
@@ -58,6 +60,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         "r4-examples" | "synthea" => each(folder, &mut |name, bytes| example(name, bytes, &mut score))?,
         "fhir-vendors" => each(folder, &mut |name, bytes| vendor(name, bytes, &mut score))?,
         "xml" => xml::run(folder, &mut score)?,
+        "fhirpath" => fhirpath::run(folder, &mut score)?,
         "crypto" => each(folder, &mut |name, bytes| crypto::run(name, bytes, &mut score))?,
         "ucum" => ucum::run(folder, &mut score)?,
         "validator" => validator::run("core", folder, failures, &mut score)?,
