@@ -140,6 +140,10 @@ enum ehr_code {
     EHR_UNIT_DIVISOR = 255,
     /* the unit or its numbers are longer than the limit */
     EHR_UNIT_LIMIT = 256,
+    /* the code does not have the shape that its system gives its codes */
+    EHR_CODE_SHAPE = 285,
+    /* the check digit of the code does not fit its other digits */
+    EHR_CODE_CHECK_DIGIT = 286,
     /* the package is neither a gzip'ed tar archive nor a folder that can be read */
     EHR_PACKAGE_UNREADABLE = 290,
     /* a file of the package is not a resource of FHIR R4 that can be read; the others were kept */
@@ -186,6 +190,8 @@ enum ehr_code {
     EHR_READ_ONLY = 507,
     /* the storage under the store refused to read or write */
     EHR_STORE_IO = 508,
+    /* this thread has a change set under way in this store; writing waits for its end */
+    EHR_TURN_HELD = 515,
     /* the session may not do this */
     EHR_DENIED = 600,
     /* the audit entry could not be written, so the access did not happen */

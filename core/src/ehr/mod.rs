@@ -13,7 +13,7 @@ pub use session::{
 };
 
 use crate::audit::{self, Event, EventKind, Shelf};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::id::{Random, SystemRandom};
 use crate::keys::KeySource;
 use crate::store::{Change, Embedded, Store, Table};
@@ -34,7 +34,8 @@ impl std::fmt::Debug for Ehr {
 struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
-    /// Audit events of reads, not yet written: at most [`PENDING_EVENTS`], at most [`PENDING_MICROS`] old when the next comes.
+    /// Audit events of reads, not yet written: [`PENDING_EVENTS`], at most [`PENDING_MICROS`] old when the next comes. Never
+    /// more than [`MOST_PENDING`], whatever the disk does.
     pending: Mutex<Vec<Event>>,
     /// The head of the audit log as this process left it.
     head: Mutex<audit::Known>,
@@ -42,6 +43,10 @@ struct Inner {
 
 /// Read events are written in groups: at most this many.
 const PENDING_EVENTS: usize = 4096;
+/// Where so many wait because they cannot be written, nothing is shown until they are.
+const MOST_PENDING: usize = 2 * PENDING_EVENTS;
+/// FHIR's ids are no longer; what was asked for under a longer one is recorded by its beginning.
+const ID_BYTES: usize = 64;
 /// Read events are written in groups: none waits longer than this when another call is made.
 const PENDING_MICROS: i64 = 10_000;
 
@@ -98,8 +103,7 @@ impl Ehr {
         };
         let ehr =
             Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default(), head: Mutex::default() }));
-        ehr.0.note(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"));
-        ehr.0.flush()?;
+        ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
     }
 
@@ -163,20 +167,31 @@ impl Inner {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, event: Event) {
-        self.lock().push(event);
+    /// Puts an event to those that wait; says whether the group is full or old.
+    fn wait(&self, event: Event) -> Result<bool> {
+        if self.lock().len() >= MOST_PENDING {
+            self.flush()?; // none is taken in before those are written
+        }
+        let mut pending = self.lock();
+        let first = pending.first().map_or(event.at, |first| first.at);
+        let due = pending.len() + 1 >= PENDING_EVENTS || event.at.0 - first.0 >= PENDING_MICROS;
+        pending.push(bounded(event));
+        Ok(due)
     }
 
-    /// Takes the event of a read, and writes the group where it is full or old.
+    /// Takes the event of a read or of a refusal, and writes the group where it is full or old. Inside a change set of the
+    /// same thread (a callback of an import) the group waits for the commit, which takes it along.
     fn note_read(&self, event: Event) -> Result<()> {
-        let due = {
-            let mut pending = self.lock();
-            let first = pending.first().map_or(event.at, |first| first.at);
-            let due = pending.len() + 1 >= PENDING_EVENTS || event.at.0 - first.0 >= PENDING_MICROS;
-            pending.push(event);
-            due
-        };
-        if due { self.flush() } else { Ok(()) }
+        if self.wait(event)? && !self.store.has_turn() { self.flush() } else { Ok(()) }
+    }
+
+    /// Takes an event and writes it at once, with those that wait.
+    fn note_now(&self, event: Event) -> Result<()> {
+        if self.store.has_turn() {
+            return Err(Code::TurnHeld.error());
+        }
+        self.wait(event)?;
+        self.flush()
     }
 
     /// Writes the events that wait.
@@ -184,7 +199,10 @@ impl Inner {
         if self.lock().is_empty() {
             return Ok(());
         }
-        let unavailable = |_| Code::AuditUnavailable.error();
+        let unavailable = |error: Error| match error.code() {
+            Code::TurnHeld => error,
+            _ => Code::AuditUnavailable.error(),
+        };
         let mut change = self.store.change(self.clock.now(), "").map_err(unavailable)?;
         let taken = self.append(&mut change, None)?;
         if let Err(error) = change.commit() {
@@ -198,7 +216,7 @@ impl Inner {
     fn append(&self, change: &mut Change<'_>, event: Option<Event>) -> Result<Vec<Event>> {
         let mut waited = std::mem::take(&mut *self.lock());
         let waiting = waited.len();
-        waited.extend(event);
+        waited.extend(event.map(bounded));
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
         let shelf = &mut ChangeShelf(change);
         let appended = audit::append(shelf, self.store.keys(), self.store.random(), &waited, &mut head);
@@ -238,6 +256,15 @@ impl Drop for Inner {
         // Events of reads whose session was dropped with an error; there is nobody left to tell if this fails too.
         let _ = self.flush();
     }
+}
+
+/// An event takes little memory, whatever id was asked for.
+fn bounded(mut event: Event) -> Event {
+    if event.id.len() > ID_BYTES {
+        let end = (0..=ID_BYTES).rev().find(|at| event.id.is_char_boundary(*at)).unwrap_or(0);
+        event.id = event.id[..end].to_owned();
+    }
+    event
 }
 
 struct ChangeShelf<'a, 's>(&'a mut Change<'s>);

@@ -4,7 +4,7 @@ use super::{Inner, ViewShelf};
 use crate::access::{Action, Decision, Purpose, Role, decide};
 use crate::audit::{self, Event, EventKind};
 use crate::crypto::{Active, Provider};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::id::{PatientNumber, uuid_from};
 use crate::json;
 use crate::limits::Limits;
@@ -141,10 +141,10 @@ pub struct VerifyReport {
 impl Session {
     pub(super) fn begin(inner: Arc<Inner>, actor: Actor, purpose: Purpose) -> Result<Session> {
         let bound = matches!(actor.role, Role::Patient | Role::Caregiver);
-        if actor.id.is_empty() || bound && actor.patient.is_none() {
+        if actor.id.is_empty() || actor.id.len() > ACTOR_BYTES || bound && actor.patient.is_none() {
             return Err(Code::InvalidArgument
                 .error()
-                .expected("an actor with an id, bound to a patient where the role asks"));
+                .expected("an actor with an id of at most 256 bytes, bound to a patient where the role asks"));
         }
         let session = Session { inner, actor, purpose };
         session.inner.note_read(session.event(EventKind::SessionOpen))?;
@@ -162,8 +162,7 @@ impl Session {
     }
     /// Writes an event at once, with those that wait.
     pub(crate) fn inner_note(&self, event: Event) -> Result<()> {
-        self.inner.note(event);
-        self.inner.flush()
+        self.inner.note_now(event)
     }
     /// Commits a change set together with its event.
     pub(crate) fn commit(&self, change: crate::store::Change<'_>, event: Event) -> Result<u64> {
@@ -180,13 +179,24 @@ impl Session {
 
     /// The one way in: decides, and records a refusal. Gives how far the permit reaches.
     pub(crate) fn enter(&self, action: Action, event: &Event) -> Result<Decision> {
-        let decision = decide(self.actor.role, self.purpose, action);
-        if decision == Decision::Deny {
-            let refused = Event { failed: Some(Code::Denied.number()), ..event.clone() };
-            self.inner.note_read(refused)?;
-            return Err(Code::Denied.error());
+        match decide(self.actor.role, self.purpose, action) {
+            Decision::Deny => self.refuse(event, Code::Denied.error()),
+            decision => Ok(decision),
         }
-        Ok(decision)
+    }
+
+    /// As [`Session::enter`], for what takes a permit for every record.
+    fn enter_for_all(&self, action: Action, event: &Event) -> Result<()> {
+        match self.enter(action, event)? {
+            Decision::All => Ok(()),
+            _ => self.refuse(event, Code::Denied.error()),
+        }
+    }
+
+    /// Records that something was not done, and why; then says so.
+    pub(crate) fn refuse<T>(&self, event: &Event, error: Error) -> Result<T> {
+        self.inner.note_read(Event { failed: Some(error.code().number()), ..event.clone() })?;
+        Err(error)
     }
 
     /// What the session may see: a permit for one patient reaches that one, and types that belong to no patient.
@@ -419,17 +429,34 @@ impl Session {
         let kind =
             if writes.iter().all(|w| matches!(w, Write::Delete(..))) { EventKind::Delete } else { EventKind::Update };
         let mut event = self.event(kind);
+        if writes.is_empty() {
+            self.enter_for_all(Action::Update, &event)?;
+            return Ok(Vec::new());
+        }
         for write in &writes {
             let action = if matches!(write, Write::Delete(..)) { Action::Delete } else { Action::Update };
-            if self.enter(action, &event)? != Decision::All {
-                return Err(Code::Denied.error());
-            }
+            self.enter_for_all(action, &event)?;
         }
+        match self.changed(writes, &mut event) {
+            Err(error) => self.refuse(&event, error),
+            done => done,
+        }
+    }
+
+    /// Makes the change set and fills in its event.
+    fn changed(&self, writes: Vec<Write>, event: &mut Event) -> Result<Vec<Written>> {
+        let alone = writes.len() == 1;
+        let about = |event: &mut Event, kind: ResourceType, id: &str| {
+            if alone {
+                (event.resource, event.id) = (Some(kind), id.to_owned());
+            }
+        };
         let mut change = self.inner.store.change(self.inner.now(), &self.actor.id)?;
         let (mut done, mut hashes) = (Vec::with_capacity(writes.len()), Vec::new());
         for write in writes {
             let (bytes, expected) = match write {
                 Write::Delete(kind, id) => {
+                    about(event, kind, &id);
                     let version = change.delete(kind, &id)?;
                     hashes.extend(Active::sha256(&[kind.name().as_bytes(), b"/", id.as_bytes(), b" deleted"]));
                     done.push(Written { kind, id, version, changed: true });
@@ -440,6 +467,7 @@ impl Session {
             };
             let record = self.checked(bytes)?;
             let (kind, id) = (record.kind(), record.id().ok_or_else(|| Code::Internal.error())?.to_owned());
+            about(event, kind, &id);
             if let Some(expected) = expected {
                 if change.current_version(kind, &id)?.unwrap_or(0) != expected {
                     return Err(Code::Conflict.error());
@@ -459,13 +487,11 @@ impl Session {
             });
         }
         if let [only] = done.as_slice() {
-            event.resource = Some(only.kind);
-            event.id = only.id.clone();
             event.version = only.version;
         }
         event.count = done.iter().filter(|written| written.changed).count() as u64;
         event.digest = Active::sha256(&[&hashes]);
-        self.inner.commit(change, event)?;
+        self.inner.commit(change, event.clone())?;
         Ok(done)
     }
 
@@ -490,8 +516,7 @@ impl Session {
     pub fn audit(&self, from: u64, count: usize) -> Result<Vec<(u64, Event)>> {
         let event = self.event(EventKind::AuditRead);
         self.enter(Action::Audit, &event)?;
-        self.inner.note(event);
-        self.inner.flush()?;
+        self.inner.note_now(event)?;
         let snapshot = self.inner.store.snapshot()?;
         let shelf = ViewShelf(snapshot.view());
         let keys = self.inner.store.keys();
@@ -543,6 +568,9 @@ impl Drop for Session {
         let _ = self.inner.flush();
     }
 }
+
+/// An actor's id is no longer, so that every event stays small.
+const ACTOR_BYTES: usize = 256;
 
 enum Scope {
     All,

@@ -42,3 +42,24 @@ fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
     assert!(snapshot.current(ResourceType::PATIENT, "p").expect("readable").is_some());
     assert!(snapshot.current(ResourceType::PATIENT, "q").expect("readable").is_none());
 }
+
+#[test]
+fn events_that_cannot_be_written_do_not_pile_up() {
+    let file = FaultyFile::default();
+    let backend = Embedded::on_storage(file.clone(), 1 << 20).expect("a file in memory");
+    let store = Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
+        .expect("a store in memory");
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    let ehr = Ehr(Arc::new(Inner { store, clock: clock.clone(), pending: Mutex::default(), head: Mutex::default() }));
+    let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
+    session.write(RECORD).expect("it is valid");
+    let analyst = ehr.session(Actor::new("ana", Role::Analyst), Purpose::Research).expect("a session");
+    file.fail_after(0);
+    clock.advance(super::PENDING_MICROS);
+    for _ in 0..3 * super::MOST_PENDING {
+        let code = analyst.read(ResourceType::PATIENT, "p").unwrap_err().code();
+        assert!(matches!(code, Code::AuditUnavailable | Code::Denied), "{code}");
+        assert!(ehr.0.lock().len() <= super::MOST_PENDING);
+    }
+    assert_eq!(ehr.0.lock().len(), super::MOST_PENDING);
+}

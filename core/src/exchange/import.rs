@@ -6,7 +6,7 @@
 use super::export::is_uuid;
 use super::scan::{BundleReader, Part, members, plain_text, type_and_id};
 use crate::access::Action;
-use crate::audit::EventKind;
+use crate::audit::{Event, EventKind};
 use crate::crypto::{Active, Provider};
 use crate::ehr::Session;
 use crate::error::{Code, Error, Result};
@@ -85,8 +85,9 @@ impl ImportSummary {
 
 /// Told how far an import is; says whether to go on.
 pub trait Progress {
-    /// Called after each group of entries, with bytes read and bytes in all. The import has the turn to write meanwhile: do not
-    /// use a session of the same store in here, it would wait for ever.
+    /// Called after each group of entries, with bytes read and bytes in all. The import has the turn to write meanwhile: a
+    /// session of the same store may be read in here and gives `turn-held` for what writes. Do not wait in here for another
+    /// thread that writes: it waits for the import.
     fn step(&mut self, done: u64, of: u64, summary: &ImportSummary) -> bool;
 }
 
@@ -121,6 +122,13 @@ impl Session {
     pub fn import(&self, path: &Path, options: &ImportOptions, progress: &mut dyn Progress) -> Result<ImportSummary> {
         let event = self.event(EventKind::Import);
         self.enter(Action::Import, &event)?;
+        match self.imported(path, options, progress) {
+            Err(error) => self.refuse(&event, error),
+            done => done,
+        }
+    }
+
+    fn imported(&self, path: &Path, options: &ImportOptions, progress: &mut dyn Progress) -> Result<ImportSummary> {
         let mut files = Vec::new();
         collect(path, &mut files)?;
         let total = files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum();
@@ -176,8 +184,15 @@ impl Session {
     /// # Errors
     /// - `quarantine-unknown`; `record-invalid` where it still has errors: it stays in quarantine.
     pub fn release(&self, number: u64, mended: Option<&[u8]>) -> Result<(ResourceType, String)> {
-        let event = self.event(EventKind::Release);
+        let mut event = self.event(EventKind::Release);
         self.enter(Action::Quarantine, &event)?;
+        match self.released(number, mended, &mut event) {
+            Err(error) => self.refuse(&event, error),
+            done => done,
+        }
+    }
+
+    fn released(&self, number: u64, mended: Option<&[u8]>, event: &mut Event) -> Result<(ResourceType, String)> {
         let key = number.to_be_bytes().to_vec();
         let mut change = self.store().change(event.at, &self.actor.id)?;
         let row = change.view().get(Table::Quarantine, &key)?.ok_or_else(|| Code::QuarantineUnknown.error())?;
@@ -187,16 +202,14 @@ impl Session {
         if !parsed.report.is_valid() {
             return Err(Code::RecordInvalid.error().with_issues(parsed.report.into_issues()));
         }
+        let kind = parsed.record.kind();
         let id = parsed.record.id().ok_or_else(|| Code::RecordInvalid.error().expected("an id"))?.to_owned();
+        (event.resource, event.id) = (Some(kind), id.clone());
         let meta = PutMeta { source: kept.source, entry: kept.entry, ..PutMeta::DIRECT };
         let version = change.put(&parsed.record, &meta)?.version();
         change.table_remove(Table::Quarantine, key)?;
         let digest = Active::sha256(&[bytes]);
-        let kind = parsed.record.kind();
-        self.commit(
-            change,
-            crate::audit::Event { resource: Some(kind), id: id.clone(), version, count: 1, digest, ..event },
-        )?;
+        self.commit(change, Event { version, count: 1, digest, ..event.clone() })?;
         Ok((kind, id))
     }
 }
@@ -461,7 +474,7 @@ impl<'a> Import<'a> {
     fn commit(&mut self) -> Result<()> {
         let Some(change) = self.change.take() else { return Ok(()) };
         self.in_batch = (0, 0);
-        let event = crate::audit::Event {
+        let event = Event {
             count: self.summary.stored - self.committed.stored,
             digest: std::mem::take(&mut self.digest),
             ..self.session.event(EventKind::Import)

@@ -127,9 +127,9 @@ impl Store {
     /// back, the time of the last commit is kept instead.
     ///
     /// # Errors
-    /// - of the backend.
+    /// - `turn-held`: this thread has one under way already. Of the backend.
     pub fn change(&self, at: Timestamp, actor: &str) -> Result<Change<'_>> {
-        let mut writing = self.turn();
+        let mut writing = self.turn()?;
         let under = std::mem::take(&mut writing.batch);
         let view = match self.latest() {
             Ok(view) => view,

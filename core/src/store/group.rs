@@ -5,7 +5,7 @@
 //! writer pays one sync for each change set, and many writers pay one together. Nobody is told "committed" before the sync.
 
 use super::{Batch, Store, lock};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -32,16 +32,26 @@ struct Shared {
 const MOST: usize = 64;
 
 impl Store {
-    /// Waits for the turn to write.
-    pub(super) fn turn(&self) -> MutexGuard<'_, Writing> {
+    /// Waits for the turn to write. A thread that has it already would wait for itself for ever: it gets `turn-held`.
+    pub(super) fn turn(&self) -> Result<MutexGuard<'_, Writing>> {
+        if self.has_turn() {
+            return Err(Code::TurnHeld.error());
+        }
         self.waiting.fetch_add(1, SeqCst);
         let writing = lock(&self.writing);
         self.waiting.fetch_sub(1, SeqCst);
-        writing
+        *lock(&self.holder) = Some(std::thread::current().id());
+        Ok(writing)
+    }
+
+    /// Whether a change set of this very thread is under way.
+    pub(crate) fn has_turn(&self) -> bool {
+        *lock(&self.holder) == Some(std::thread::current().id())
     }
 
     /// Ends a turn whose rows are in the batch; returns when they are on the disk.
     pub(super) fn settle(&self, mut writing: MutexGuard<'_, Writing>) -> Result<()> {
+        *lock(&self.holder) = None;
         writing.members += 1;
         if writing.members >= MOST || self.waiting.load(SeqCst) == 0 {
             return self.write_out(&mut writing);
@@ -59,6 +69,7 @@ impl Store {
 
     /// Ends a turn that wrote nothing: others may be waiting for the rows they left.
     pub(super) fn pass(&self, mut writing: MutexGuard<'_, Writing>) {
+        *lock(&self.holder) = None;
         if writing.members > 0 && self.waiting.load(SeqCst) == 0 {
             let _ = self.write_out(&mut writing); // those who wait are told
         }

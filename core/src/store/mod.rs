@@ -40,6 +40,7 @@ use layout::{Block, Place, Segment};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 /// An open store. Many threads may read; one change is made at a time.
 pub struct Store {
@@ -49,6 +50,8 @@ pub struct Store {
     /// What is committed now; None after a commit until someone asks.
     latest: Mutex<Option<Arc<dyn ReadView>>>,
     writing: Mutex<Writing>,
+    /// The thread that has the turn to write.
+    holder: Mutex<Option<ThreadId>>,
     /// How many threads wait for `writing`.
     waiting: AtomicUsize,
     blocks: Mutex<Recent<(u32, u32), Arc<Block>>>,
@@ -111,6 +114,7 @@ impl Store {
             random,
             latest: Mutex::default(),
             writing: Mutex::default(),
+            holder: Mutex::default(),
             waiting: AtomicUsize::new(0),
             segments: Mutex::new(Recent::new(SEGMENT_CACHE)),
             blocks: Mutex::new(Recent::new(BLOCK_CACHE)),
