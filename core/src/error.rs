@@ -106,6 +106,10 @@ catalogue! {
     UnitDivisor = 255, "unit-divisor", "the quantity to divide by is 0";
     UnitLimit = 256, "unit-limit", "the unit or its numbers are longer than the limit";
     // 260-284: terminology
+    ValueSetUnknown = 260, "value-set-unknown", "the value set is in no package, and no source knows it";
+    ExpansionImpossible = 261, "expansion-impossible", "a part of the value set cannot be listed here, and no source lists it";
+    ExpansionLimit = 262, "expansion-limit", "the value set has more codes than the limit";
+    ConceptMapUnknown = 263, "concept-map-unknown", "the concept map is in no package";
     // 285-289: shapes and check digits of codes
     CodeShape = 285, "code-shape", "the code does not have the shape that its system gives its codes";
     CodeCheckDigit = 286, "code-check-digit", "the check digit of the code does not fit its other digits";
