@@ -443,10 +443,9 @@ impl<'a> Import<'a> {
 
     /// Writes the ledger lines and the progress of the source at hand into the change set.
     fn note_source(&mut self, done: bool) -> Result<()> {
-        if !self.lines.is_empty() {
+        for plain in ledger::encode(&std::mem::take(&mut self.lines)) {
             let key = [self.source.number.to_be_bytes(), self.source.chunk.to_be_bytes()].concat();
             self.source.chunk += 1;
-            let plain = ledger::encode(&std::mem::take(&mut self.lines));
             self.digest = Active::sha256(&[&self.digest, &self.source.fingerprint, &plain]);
             self.put_ledger(key, &plain)?;
         }

@@ -57,41 +57,118 @@ pub struct LedgerEntry {
     pub id_assigned: bool,
 }
 
-pub(crate) fn encode(entries: &[LedgerEntry]) -> Vec<u8> {
-    let mut out = Writer::default();
-    out.number(entries.len() as u64);
-    for entry in entries {
-        out.number(entry.source.into());
-        out.number(entry.entry.into());
-        out.number(entry.offset);
-        out.number(entry.fate as u64 | u64::from(entry.id_assigned) << 7);
-        out.number(entry.reason.map_or(0, |code| code.number().into()));
-        out.number(entry.kind.map_or(255, |kind| kind.number().into()));
-        out.bytes(entry.id.as_bytes());
-        out.number(entry.version.into());
+/// Bytes of one row of the ledger: with its seal it fills a page of the storage engine.
+const ROW: usize = 4000;
+/// Most bytes of one line: what is left of a row goes unused.
+const LONGEST_LINE: usize = 120;
+
+const FATE: u8 = 0b0111;
+const ASSIGNED: u8 = 0b1000;
+const HAS_REASON: u8 = 0b1_0000;
+const HAS_KIND: u8 = 0b10_0000;
+const UUID: u8 = 0b100_0000;
+
+/// Rows of lines of one source. Entry and offset are the difference to the line before; an id that is a UUID takes 16 bytes.
+pub(crate) fn encode(entries: &[LedgerEntry]) -> Vec<Vec<u8>> {
+    let (mut rows, mut out) = (Vec::new(), Writer::default());
+    let (mut entry, mut offset) = (0, 0);
+    for line in entries {
+        if out.0.is_empty() {
+            out.number(line.source.into());
+            (entry, offset) = (0, 0);
+        }
+        let uuid = uuid(&line.id);
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        out.0.push(
+            line.fate as u8
+                | flag(line.id_assigned, ASSIGNED)
+                | flag(line.reason.is_some(), HAS_REASON)
+                | flag(line.kind.is_some(), HAS_KIND)
+                | flag(uuid.is_some(), UUID),
+        );
+        out.number(line.entry.wrapping_sub(entry).into());
+        out.number(line.offset.wrapping_sub(offset));
+        (entry, offset) = (line.entry, line.offset);
+        line.reason.into_iter().for_each(|code| out.number(code.number().into()));
+        line.kind.into_iter().for_each(|kind| out.0.push(kind.number()));
+        match uuid {
+            Some(uuid) => out.0.extend(uuid),
+            None => out.bytes(line.id.as_bytes()),
+        }
+        out.number(line.version.into());
+        if out.0.len() > ROW - LONGEST_LINE {
+            rows.push(std::mem::take(&mut out.0));
+        }
     }
-    out.0
+    if !out.0.is_empty() {
+        rows.push(out.0);
+    }
+    rows
 }
 
+/// The lines of a row.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<LedgerEntry>> {
+    let corrupt = || Code::Corrupt.error();
     let mut reader = Reader { rest: bytes };
-    let mut entries = Vec::new();
-    for _ in 0..reader.number()? {
-        let (source, entry, offset) = (reader.small()?, reader.small()?, reader.number()?);
-        let (fate, reason, kind) = (reader.number()?, reader.number()?, reader.small::<u8>()?);
+    let source = reader.small()?;
+    let (mut entries, mut entry, mut offset) = (Vec::new(), 0_u32, 0_u64);
+    while !reader.rest.is_empty() {
+        let [flags] = reader.array()?;
+        entry = entry.wrapping_add(reader.small()?);
+        offset = offset.wrapping_add(reader.number()?);
+        let reason = if flags & HAS_REASON == 0 { None } else { code_of(reader.number()?) };
+        let kind = if flags & HAS_KIND == 0 { None } else { ResourceType::from_number(reader.array::<1>()?[0]) };
+        let id = if flags & UUID == 0 { reader.text()? } else { uuid_text(&reader.array()?) };
         entries.push(LedgerEntry {
             source,
             entry,
             offset,
-            fate: Fate::from_number((fate & 127) as u8).ok_or_else(|| Code::Corrupt.error())?,
-            reason: code_of(reason),
-            kind: ResourceType::from_number(kind),
-            id: reader.text()?,
+            fate: Fate::from_number(flags & FATE).ok_or_else(corrupt)?,
+            reason,
+            kind,
+            id,
             version: reader.small()?,
-            id_assigned: fate & 128 != 0,
+            id_assigned: flags & ASSIGNED != 0,
         });
     }
     Ok(entries)
+}
+
+/// The bytes of an id that is a UUID in its usual form: lower case, with hyphens.
+fn uuid(id: &str) -> Option<[u8; 16]> {
+    let (text, mut bytes, mut digits) = (id.as_bytes(), [0; 16], 0);
+    if text.len() != 36 {
+        return None;
+    }
+    for (at, byte) in text.iter().enumerate() {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        bytes[digits / 2] |= digit << if digits % 2 == 0 { 4 } else { 0 };
+        digits += 1;
+    }
+    Some(bytes)
+}
+
+fn uuid_text(bytes: &[u8; 16]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 fn code_of(number: u64) -> Option<Code> {
@@ -162,6 +239,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_uuid_in_its_usual_form_is_kept_as_one() {
+        for (id, is) in [
+            ("0a1b2c3d-ffff-4e5f-8899-aabbccddeeff", true),
+            ("0A1b2c3d-ffff-4e5f-8899-aabbccddeeff", false),
+            ("0a1b2c3d-ffff-4e5f-8899-aabbccddeef", false),
+            ("0a1b2c3d0ffff-4e5f-8899-aabbccddeeff", false),
+            ("p-7", false),
+        ] {
+            assert_eq!(uuid(id).map(|bytes| uuid_text(&bytes)).as_deref(), is.then_some(id), "{id}");
+        }
+    }
+
+    #[test]
     fn ledger_and_quarantine_round_trip() {
         let entry = LedgerEntry {
             source: 3,
@@ -174,7 +264,25 @@ mod tests {
             version: 0,
             id_assigned: true,
         };
-        assert_eq!(decode(&encode(std::slice::from_ref(&entry))).expect("readable"), [entry]);
+        let stored = LedgerEntry {
+            fate: Fate::Stored,
+            reason: None,
+            id: "0a1b2c3d-ffff-4e5f-8899-aabbccddeeff".into(),
+            version: 3,
+            id_assigned: false,
+            ..entry.clone()
+        };
+        let lines: Vec<LedgerEntry> = (1..1000)
+            .map(|n| LedgerEntry {
+                entry: n,
+                offset: u64::from(n) * 1300,
+                ..if n % 9 == 0 { entry.clone() } else { stored.clone() }
+            })
+            .collect();
+        let rows = encode(&lines);
+        assert!(rows.iter().all(|row| row.len() <= ROW) && rows.len() < 8, "{} rows", rows.len());
+        let read: Vec<LedgerEntry> = rows.iter().flat_map(|row| decode(row).expect("readable")).collect();
+        assert_eq!(read, lines);
         let issue = Issue {
             severity: Severity::Warning,
             code: Code::NullValue,
@@ -193,6 +301,6 @@ mod tests {
             bytes: crate::phi::Phi::new(vec![1, 2]),
         };
         assert_eq!(Quarantined::decode(4, &kept.encode()).expect("readable"), kept);
-        assert!(decode(&[9]).is_err() && Quarantined::decode(1, &[1, 2, 3]).is_err());
+        assert!(decode(&[9, 9]).is_err() && Quarantined::decode(1, &[1, 2, 3]).is_err());
     }
 }

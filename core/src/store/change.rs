@@ -2,7 +2,7 @@
 
 use super::backend::Overlay;
 use super::group::Writing;
-use super::layout::{self, BLOCK_BYTES, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
+use super::layout::{self, BLOCK_BYTES, BLOCK_PACKED, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
 use super::{Batch, ReadView, State, Store, Table, pair, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
@@ -73,6 +73,8 @@ pub struct Change<'s> {
     /// What addresses stand for, as looked up since the last flush.
     resolved: RefCell<HashMap<Box<str>, Option<String>>>,
     written: u64,
+    /// By the number of a type: how many bytes of its records made a block of [`BLOCK_PACKED`] lately.
+    fill: [usize; 256],
 }
 
 struct PatientState {
@@ -157,6 +159,7 @@ impl Store {
             names: HashMap::new(),
             resolved: RefCell::default(),
             written: 0,
+            fill: [BLOCK_BYTES / 2; 256],
         };
         change.state = self.read_state(&change.rows)?;
         change.state.at = at.max(change.state.at);
@@ -461,11 +464,11 @@ impl Change<'_> {
         for group in pending.chunk_by(|a, b| (a.patient, a.kind) == (b.patient, b.kind)) {
             let mut rest = group;
             while !rest.is_empty() {
-                let mut bytes = 0;
+                let (mut bytes, most) = (0, self.fill[usize::from(group[0].kind.number())]);
                 let fits = |one: &&Pending| {
                     let first = bytes == 0;
                     bytes += one.bytes.len() + 1;
-                    first || bytes <= BLOCK_BYTES
+                    first || bytes <= most
                 };
                 let (now, after) = rest.split_at(rest.iter().take(BLOCK_RECORDS).take_while(fits).count());
                 rest = after;
@@ -496,6 +499,11 @@ impl Change<'_> {
         let plain = layout::write_block(self.state.next_commit, self.state.at, &self.actor, &slots);
         let context = self.store.context(patient, RowKind::Block, block);
         let packed = self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
+        if packed.len() > BLOCK_PACKED / 2 {
+            let fill = &mut self.fill[usize::from(group[0].kind.number())];
+            let now = plain.len() * BLOCK_PACKED / packed.len();
+            *fill = ((3 * *fill + now) / 4).clamp(BLOCK_BYTES / 8, BLOCK_BYTES);
+        }
         self.rows.mine.put(Table::Block, pair((patient, block)).to_vec(), packed);
         for (at, one) in group.iter().enumerate() {
             let place = Place { patient, block, slot: at as u16 };

@@ -8,6 +8,8 @@ use std::ops::Range;
 /// Most records and most bytes of records in one block.
 pub(super) const BLOCK_RECORDS: usize = 64;
 pub(super) const BLOCK_BYTES: usize = 64 * 1024;
+/// How large a packed block is meant to be at most: a little less than fills a page of the storage engine.
+pub(super) const BLOCK_PACKED: usize = 3700;
 
 /// Where a version is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
