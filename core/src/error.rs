@@ -3,6 +3,10 @@
 //! Every error and every finding is a line of [`Code`]: a name, a number that is never reused, one sentence.
 //! An [`Error`] is built from static words, numbers and element paths only, so it cannot carry what a record says.
 
+mod explain;
+
+pub use explain::{Explanation, Setting};
+
 use std::fmt;
 
 macro_rules! catalogue {

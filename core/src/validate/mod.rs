@@ -156,3 +156,6 @@ mod tests {
         assert_eq!(structure(&record).issues().len(), 1);
     }
 }
+
+#[cfg(test)]
+mod explained;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 mod demo;
+mod explain;
 mod output;
 mod store;
 mod validate;
@@ -80,14 +81,12 @@ enum Command {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
-    /// Check FHIR JSON and NDJSON; needs no store
-    Validate {
-        /// Files and folders
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-        /// Print every finding and not the summary only
-        #[arg(long)]
-        all: bool,
+    /// Check FHIR JSON, XML and NDJSON; needs no store
+    Validate(validate::Options),
+    /// Say what a code of a finding or error means and how to mend it
+    Explain {
+        /// The name or number, such as code-unknown
+        code: String,
     },
     /// List the patients
     List {
@@ -227,7 +226,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let done = match arguments.command {
         Command::Init { store, key_file, new_key_file } => store::init(&store, key_file, new_key_file),
         Command::Import { access, paths } => store::import(&access, &paths, json),
-        Command::Validate { paths, all } => validate::run(&paths, all, json),
+        Command::Validate(options) => validate::run(&options, json),
+        Command::Explain { code } => explain::run(&code, json),
         Command::List { access } => store::list(&access, json),
         Command::Show { access, record, version } => store::show(&access, &record, version),
         Command::Search { access, kind, query, count } => store::search(&access, &kind, &query, count, json),

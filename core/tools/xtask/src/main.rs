@@ -4,6 +4,7 @@
 mod bench;
 mod conform;
 mod dictionary;
+mod docs;
 mod header;
 mod layers;
 mod mutation;
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench [--quick]                 prints a table of ratios
   header [--check]                writes include/ehrcore.h
   schema [--check] [PACKAGE.tgz]  writes the generated tables, views and builders in core/src
+  docs [--check]                  writes core/docs/errors.md
   dictionary                      trains the compression dictionary on made-up charts
   mutation                        breaks right resources and shows which breaks validation sees
   layers                          compares the imports of core with the table in ARCHITECTURE.md";
@@ -34,6 +36,7 @@ fn main() -> std::process::ExitCode {
         Some((&"header", rest)) => header::run(rest),
         Some((&"schema", rest)) => schema::run(rest),
         Some((&"layers", _)) => layers::run(),
+        Some((&"docs", rest)) => docs::run(rest),
         Some((&"dictionary", _)) => dictionary::run(),
         Some((&"mutation", rest)) => mutation::run(rest),
         _ => Err(USAGE.into()),

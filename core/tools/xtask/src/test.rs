@@ -45,6 +45,7 @@ pub(crate) fn run() -> Done {
     });
     tally.step("layers", crate::layers::run);
     tally.step("header", || crate::header::run(&["--check"]));
+    tally.step("docs", || crate::docs::run(&["--check"]));
     if have_suites {
         tally.step("schema", || crate::schema::run(&["--check"]));
     }

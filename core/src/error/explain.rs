@@ -1,0 +1,169 @@
+//! How to mend what a finding says: for every code of a finding what to do, a small wrong text and the same mended.
+//!
+//! The examples are data of this library and are tested: each wrong one yields its code, each right one does not.
+
+use super::Code;
+
+/// What to do about a code, with examples.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation {
+    /// The code.
+    pub code: Code,
+    /// How to mend it, in a sentence or two.
+    pub mend: &'static str,
+    /// A text that yields the code.
+    pub bad: &'static [u8],
+    /// The same, mended.
+    pub good: &'static [u8],
+    /// Under which circumstances.
+    pub setting: Setting,
+}
+
+/// Under which circumstances an example yields its code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// When it is read or validated.
+    Reading,
+    /// When it is read with limits of 3 levels, 64 bytes, 6 values and 1 finding.
+    SmallLimits,
+    /// When it is written as XML.
+    WritingXml,
+}
+
+impl Setting {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Setting::Reading => "when it is read or validated",
+            Setting::SmallLimits => "when it is read with limits of 3 levels, 64 bytes, 6 values and 1 finding",
+            Setting::WritingXml => "when it is written as XML",
+        }
+    }
+}
+
+impl Code {
+    /// How to mend what the code says; None for errors that are no findings about a text.
+    pub fn explanation(self) -> Option<&'static Explanation> {
+        EXPLANATIONS.iter().find(|explanation| explanation.code == self)
+    }
+    /// The code of a stable name or number.
+    pub fn from_name(name: &str) -> Option<Code> {
+        let named = Code::ALL.iter().find(|code| code.name() == name);
+        named.or_else(|| Code::ALL.iter().find(|code| code.number().to_string() == name)).copied()
+    }
+}
+
+const fn plain(code: Code, mend: &'static str, bad: &'static str, good: &'static str) -> Explanation {
+    Explanation { code, mend, bad: bad.as_bytes(), good: good.as_bytes(), setting: Setting::Reading }
+}
+
+const fn set(setting: Setting, explanation: Explanation) -> Explanation {
+    Explanation { setting, ..explanation }
+}
+
+const PATIENT: &str = r#"{"resourceType":"Patient","active":true}"#;
+const XML_PATIENT: &str = r#"<Patient xmlns="http://hl7.org/fhir"><active value="true"/></Patient>"#;
+
+#[rustfmt::skip]
+const EXPLANATIONS: &[Explanation] = &[
+    // JSON text
+    plain(Code::JsonSyntax, "Write the text with a JSON library; the usual causes are a comma too many, single quotes, and comments.",
+        r#"{"resourceType":"Patient","active":true,}"#, PATIENT),
+    Explanation { code: Code::JsonUtf8, mend: "Save the text as UTF-8; it was probably written in Latin-1 or Windows-1252.",
+        bad: b"{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Z\xfcst\"}]}",
+        good: "{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Züst\"}]}".as_bytes(), setting: Setting::Reading },
+    plain(Code::JsonSurrogate, "Write the character itself in UTF-8, or both halves of the pair.",
+        r#"{"resourceType":"Patient","name":[{"text":"\ud83d"}]}"#, r#"{"resourceType":"Patient","name":[{"text":"\ud83d\ude00"}]}"#),
+    Explanation { code: Code::JsonBom, mend: "Save the text as UTF-8 without a byte order mark.",
+        bad: b"\xef\xbb\xbf{\"resourceType\":\"Patient\",\"active\":true}", good: PATIENT.as_bytes(), setting: Setting::Reading },
+    plain(Code::JsonTrailing, "Keep one resource in one text; many resources belong in NDJSON, one a line, or in a Bundle.",
+        r#"{"resourceType":"Patient","active":true} {"resourceType":"Patient","active":true}"#, PATIENT),
+    plain(Code::JsonEnd, "The text was cut off, often by a transfer that broke; get it again.",
+        r#"{"resourceType":"Patient","active":true"#, PATIENT),
+    plain(Code::JsonDuplicateKey, "Keep one of the two; where both are meant, the element may repeat and takes an array.",
+        r#"{"resourceType":"Patient","active":true,"active":false}"#, PATIENT),
+    set(Setting::SmallLimits, plain(Code::LimitDepth, "Real records are not nested so deeply; if this one is, read it with larger limits.",
+        r#"{"resourceType":"Basic","a":[[[[1]]]]}"#, r#"{"resourceType":"Basic"}"#)),
+    set(Setting::SmallLimits, plain(Code::LimitSize, "Split the text, keep large content outside of it as an attachment with an address, or read it with larger limits.",
+        r#"{"resourceType":"Basic","code":{"text":"a text that goes on for far too long"}}"#, r#"{"resourceType":"Basic","code":{"text":"short"}}"#)),
+    set(Setting::SmallLimits, plain(Code::LimitCount, "Split the text, or read it with larger limits.",
+        r#"{"resourceType":"Basic","a":[1,2,3,4,5,6,7]}"#, r#"{"resourceType":"Basic","a":[1,2]}"#)),
+    // XML text
+    plain(Code::XmlSyntax, "Write the text with an XML library; the usual causes are attributes without quotes and a bare `<` or `&`.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><active value=true/></Patient>"#, XML_PATIENT),
+    plain(Code::XmlEncoding, "Save the text as UTF-8 and let the declaration say so.",
+        r#"<?xml version="1.0" encoding="ISO-8859-1"?><Patient xmlns="http://hl7.org/fhir"><active value="true"/></Patient>"#, XML_PATIENT),
+    plain(Code::XmlEnd, "The text was cut off, often by a transfer that broke; get it again.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><active value="true"/>"#, XML_PATIENT),
+    plain(Code::XmlDoctype, "Take the `<!DOCTYPE ...>` out; FHIR has none, and it is a way to attack readers.",
+        r#"<!DOCTYPE Patient><Patient xmlns="http://hl7.org/fhir"><active value="true"/></Patient>"#, XML_PATIENT),
+    plain(Code::XmlEntity, "Write the character itself, or its number as in `&#160;`.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><name><text value="A&nbsp;B"/></name></Patient>"#,
+        r#"<Patient xmlns="http://hl7.org/fhir"><name><text value="A&#160;B"/></name></Patient>"#),
+    plain(Code::XmlTag, "Close elements in the reverse order in which they were opened.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><name><text value="A"/></Patient></name>"#,
+        r#"<Patient xmlns="http://hl7.org/fhir"><name><text value="A"/></name></Patient>"#),
+    plain(Code::XmlAttributeTwice, "Keep one of the two.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><active value="true" value="false"/></Patient>"#, XML_PATIENT),
+    plain(Code::XmlPrefix, "Declare the prefix with `xmlns:prefix`, or leave it out.",
+        r#"<f:Patient><f:active value="true"/></f:Patient>"#, r#"<f:Patient xmlns:f="http://hl7.org/fhir"><f:active value="true"/></f:Patient>"#),
+    plain(Code::XmlNamespace, "Declare `xmlns=\"http://hl7.org/fhir\"` on the resource and `xmlns=\"http://www.w3.org/1999/xhtml\"` on the div of a narrative.",
+        r#"<Patient><active value="true"/></Patient>"#, XML_PATIENT),
+    plain(Code::XmlOrder, "In XML the elements stand in the order of the definition, and those of one name together.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><gender value="male"/><active value="true"/></Patient>"#,
+        r#"<Patient xmlns="http://hl7.org/fhir"><active value="true"/><gender value="male"/></Patient>"#),
+    plain(Code::XmlAttribute, "Only `value`, `id` and the `url` of an extension are attributes; all else is an element.",
+        r#"<Patient xmlns="http://hl7.org/fhir" active="true"/>"#, XML_PATIENT),
+    plain(Code::XmlText, "Values stand in the attribute `value`, not between tags.",
+        r#"<Patient xmlns="http://hl7.org/fhir">active<active value="true"/></Patient>"#, XML_PATIENT),
+    plain(Code::XmlShape, "An id inside a data type and the url of an extension are attributes; `contained` and `resource` hold one resource each.",
+        r#"<Patient xmlns="http://hl7.org/fhir"><name><id value="n"/><text value="A"/></name></Patient>"#,
+        r#"<Patient xmlns="http://hl7.org/fhir"><name id="n"><text value="A"/></name></Patient>"#),
+    set(Setting::WritingXml, plain(Code::XmlUnsayable, "Mend what validation finds first; then take out what R4 does not know, or carry it in an extension.",
+        r#"{"resourceType":"Patient","nickname":"A"}"#, r#"{"resourceType":"Patient","name":[{"use":"nickname","text":"A"}]}"#)),
+    // structure
+    plain(Code::ResourceTypeMissing, "Say in `resourceType` which resource it is.", r#"{"active":true}"#, PATIENT),
+    plain(Code::ResourceTypeUnknown, "Use the name of a resource of R4, with its capitals.", r#"{"resourceType":"patient","active":true}"#, PATIENT),
+    plain(Code::ElementUnknown, "Look for a typing error or an element of another FHIR version; what R4 has no place for goes into an extension.",
+        r#"{"resourceType":"Patient","dateOfBirth":"1970-01-01"}"#, r#"{"resourceType":"Patient","birthDate":"1970-01-01"}"#),
+    plain(Code::ElementMissing, "Give the element. Where the value is not known, many types have a code for that, or take a data-absent-reason extension.",
+        r#"{"resourceType":"Observation","code":{"text":"Weight"}}"#, r#"{"resourceType":"Observation","status":"final","code":{"text":"Weight"}}"#),
+    plain(Code::ElementRepeats, "Give one value and no array; where there are really several, FHIR has another place for them.",
+        r#"{"resourceType":"Patient","birthDate":["1970-01-01"]}"#, r#"{"resourceType":"Patient","birthDate":"1970-01-01"}"#),
+    plain(Code::ElementNotArray, "Put the value into an array, also where there is only one.",
+        r#"{"resourceType":"Patient","name":{"text":"A"}}"#, r#"{"resourceType":"Patient","name":[{"text":"A"}]}"#),
+    plain(Code::ElementType, "Booleans and numbers stand without quotes, all else with quotes, data types as objects.",
+        r#"{"resourceType":"Patient","active":"true"}"#, PATIENT),
+    plain(Code::ElementEmpty, "Leave out what has no value.", r#"{"resourceType":"Patient","name":[]}"#, PATIENT),
+    plain(Code::ChoiceRepeated, "Keep the one type that fits.",
+        r#"{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2020"}"#, r#"{"resourceType":"Patient","deceasedDateTime":"2020"}"#),
+    plain(Code::NullValue, "Leave the element out; null only pads arrays of values beside arrays of extensions.",
+        r#"{"resourceType":"Patient","birthDate":null}"#, PATIENT),
+    plain(Code::PairLength, "Pad the shorter array with null.",
+        r#"{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"a"}]}]}"#,
+        r#"{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[{"id":"a"},null]}]}"#),
+    plain(Code::PrimitiveForm, "Write the value in the form the message names; dates as YYYY, YYYY-MM or YYYY-MM-DD, times with a zone.",
+        r#"{"resourceType":"Patient","birthDate":"01/31/1970"}"#, r#"{"resourceType":"Patient","birthDate":"1970-01-31"}"#),
+    plain(Code::CodeUnknown, "Use a code of the value set; map codes of your own to it.",
+        r#"{"resourceType":"Patient","gender":"F"}"#, r#"{"resourceType":"Patient","gender":"female"}"#),
+    plain(Code::ReferenceForm, "Write `Type/id`, a whole address, `urn:uuid:` and a UUID, or `#id` of a contained resource.",
+        r#"{"resourceType":"Patient","managingOrganization":{"reference":"12 34"}}"#,
+        r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization/1234"}}"#),
+    plain(Code::ReferenceTarget, "Point to a resource of a type that the element allows.",
+        r#"{"resourceType":"Patient","managingOrganization":{"reference":"Practitioner/1"}}"#,
+        r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization/1"}}"#),
+    plain(Code::ReferenceContained, "Contain the resource under that id, or point to where it is.",
+        r##"{"resourceType":"Patient","managingOrganization":{"reference":"#o"}}"##,
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"A"}],"managingOrganization":{"reference":"#o"}}"##),
+    plain(Code::ContainedShape, "A contained resource has an id, contains nothing itself, has no version or security label, and is referred to.",
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","name":"A"}],"managingOrganization":{"display":"A"}}"##,
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"A"}],"managingOrganization":{"reference":"#o"}}"##),
+    plain(Code::NarrativeUnsafe, "Keep to basic formatting: no scripts, forms, event attributes or frames; one div with the namespace of XHTML.",
+        r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\" onclick=\"x()\">A</div>"}}"#,
+        r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">A</div>"}}"#),
+    plain(Code::BundleShape, "Look up what the type of the Bundle asks of its entries: a transaction wants a request, a response wants a response.",
+        r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Patient","active":true}}]}"#,
+        r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Patient","active":true},"request":{"method":"POST","url":"Patient"}}]}"#),
+    set(Setting::SmallLimits, plain(Code::FindingsTruncated, "Mend what is named first and validate again, or raise the limit.",
+        r#"{"resourceType":"Basic","a":1,"b":2}"#, r#"{"resourceType":"Basic","code":{"text":"A"}}"#)),
+];

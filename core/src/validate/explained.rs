@@ -1,0 +1,58 @@
+//! Every code of a finding has an explanation, and its examples show what they say.
+
+use crate::error::{Code, Explanation, Setting};
+use crate::json;
+use crate::limits::Limits;
+use crate::report::Report;
+use crate::xml;
+
+/// The codes of findings: what reading and validating a text can say.
+fn findings() -> impl Iterator<Item = Code> {
+    let ours = |code: &Code| matches!(code.number(), 100..=219 | 360..=379);
+    Code::ALL.iter().copied().filter(ours)
+}
+
+fn report(explanation: &Explanation, text: &[u8]) -> Report {
+    let limits = match explanation.setting {
+        Setting::SmallLimits => Limits { depth: 3, bytes: 64, nodes: 6, findings: 1 },
+        _ => Limits::DEFAULT,
+    };
+    let report = super::text(text, &limits);
+    if explanation.setting == Setting::WritingXml {
+        let record = json::read(text, &limits).expect("it is a resource").record;
+        return xml::write(&record, &mut Vec::new()).map_or_else(|error| super::unreadable(&error), |()| Report::new());
+    }
+    report
+}
+
+fn says(report: &Report, code: Code) -> bool {
+    code == Code::FindingsTruncated && report.is_truncated() || report.issues().iter().any(|issue| issue.code == code)
+}
+
+#[test]
+fn every_code_of_a_finding_is_explained() {
+    let missing: Vec<&str> = findings().filter(|code| code.explanation().is_none()).map(Code::name).collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn a_wrong_example_yields_its_code_and_a_right_one_does_not() {
+    let mut broken = Vec::new();
+    for code in Code::ALL {
+        let Some(explanation) = code.explanation() else { continue };
+        let bad = report(explanation, explanation.bad);
+        let good = report(explanation, explanation.good);
+        let right = !says(&good, *code) && (good.is_valid() || explanation.setting != Setting::Reading);
+        if !says(&bad, *code) || !right {
+            broken.push(format!("{code}: {:?} | {:?}", bad.issues(), good.issues()));
+        }
+    }
+    assert_eq!(broken, [""; 0]);
+}
+
+#[test]
+fn a_code_is_found_by_name_and_by_number() {
+    assert_eq!(Code::from_name("xml-doctype"), Some(Code::XmlDoctype));
+    assert_eq!(Code::from_name("123"), Some(Code::XmlDoctype));
+    assert_eq!(Code::from_name("none"), None);
+}
