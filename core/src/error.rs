@@ -128,6 +128,8 @@ catalogue! {
     // 300-359: profiles
     // 360-379: questionnaires
     // 380-389: invariants
+    InvariantBroken = 380, "invariant-broken", "a formal rule of the standard (invariant) does not hold";
+    InvariantUnknown = 381, "invariant-unknown", "a formal rule of the standard (invariant) could not be evaluated on this";
     // 400-499: keys and vault
     WrongKey = 400, "wrong-key", "the key does not open this";
     Corrupt = 401, "corrupt", "stored bytes are not what was written";

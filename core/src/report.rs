@@ -112,6 +112,10 @@ impl Report {
     pub fn is_valid(&self) -> bool {
         !self.is_truncated() && self.issues.iter().all(|issue| issue.severity > Severity::Error)
     }
+    /// Puts the findings in the order of the text.
+    pub fn sort(&mut self) {
+        self.issues.sort_by_key(|issue| (issue.line, issue.column));
+    }
     /// Adds every finding of `other`.
     pub fn append(&mut self, mut other: Report) {
         self.issues.append(&mut other.issues);

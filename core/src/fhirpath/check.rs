@@ -216,11 +216,7 @@ impl Checker {
         use Function::*;
         let item = input.item();
         let over_items = matches!(function, Where | Select | All | Exists | Repeat | Aggregate | Sort | Iif | Trace);
-        let scope = if over_items && !matches!((function, &input.types), (Iif, Some(types)) if types.is_empty()) {
-            &item
-        } else {
-            this
-        };
+        let scope = if over_items { &item } else { this };
         let mut given = Vec::with_capacity(parameters.len());
         for parameter in parameters {
             given.push(self.infer(parameter, scope)?);

@@ -74,6 +74,9 @@ impl Record {
     pub fn original(&self) -> &[u8] {
         &self.0.source
     }
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.0
+    }
     /// The resource itself.
     pub fn root(&self) -> Node<'_> {
         Node::new(&self.0, 0)

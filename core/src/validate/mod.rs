@@ -4,6 +4,8 @@
 //! primitive forms, required bindings, references, contained resources, narrative, Bundle shape. What needs more than one
 //! pass (FHIRPath invariants, profiles, terminology) gets a room of its own below this one.
 
+pub(crate) mod invariants;
+
 use crate::error::{Code, Error};
 use crate::limits::Limits;
 use crate::record::{Record, Value};
@@ -30,6 +32,28 @@ pub fn text(bytes: &[u8], limits: &Limits) -> Report {
 /// Checks the structure of a record.
 pub fn structure(record: &Record) -> Report {
     text(record.original(), &Limits::DEFAULT)
+}
+
+/// Checks the structure of a record and every formal rule (invariant) of R4 that is about something in it.
+///
+/// # Example
+/// ```
+/// use ehrcore::record::Record;
+/// # fn main() -> ehrcore::error::Result<()> {
+/// let record = Record::parse(br#"{"resourceType":"Patient","contact":[{"gender":"male"}]}"#)?;
+/// let report = ehrcore::validate::record(&record);
+/// let broken = report.issues().iter().find(|issue| issue.rule.as_deref() == Some("pat-1")).expect("a finding");
+/// assert_eq!(broken.path, "Patient.contact[0]");
+/// # Ok(())
+/// # }
+/// ```
+pub fn record(record: &Record) -> Report {
+    struct Nobody;
+    impl crate::fhirpath::Host for Nobody {}
+    let mut report = structure(record);
+    invariants::check(record, &Nobody, &mut report);
+    report.sort();
+    report
 }
 
 /// The report of text that could not be read: one fatal finding.
@@ -92,6 +116,7 @@ fn issue_type(code: Code) -> &'static str {
         Code::CodeUnknown => "code-invalid",
         Code::ReferenceContained => "not-found",
         Code::ResourceTypeUnknown => "not-supported",
+        Code::InvariantBroken | Code::InvariantUnknown => "invariant",
         Code::ContainedShape | Code::BundleShape | Code::NarrativeUnsafe | Code::ChoiceRepeated => "invariant",
         Code::LimitDepth | Code::LimitCount => "too-costly",
         Code::LimitSize => "too-long",

@@ -151,7 +151,7 @@ impl<'a> Run<'a, '_> {
             (Function::Iif, [condition, then, otherwise @ ..]) => {
                 let item = single(found, expr)?;
                 let this = Collection::from(item);
-                let frame = if this.is_empty() { frame } else { frame.at(&this, 0) };
+                let frame = frame.at(&this, 0);
                 let found = self.eval(condition, frame)?;
                 match (super::operators::criterion(&found, condition)?, otherwise) {
                     (Some(true), _) => self.eval(then, frame),

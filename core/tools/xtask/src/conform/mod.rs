@@ -38,6 +38,7 @@ const SUITES: &[&str] = &[
     "crypto",
     "fhirpath",
     "synthea",
+    "us-core-examples",
     "fhir-vendors",
     "ucum",
     "xml",
@@ -57,7 +58,9 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     let mut score = Score::default();
     match suite {
         "json-parsing" => each(folder, &mut |name, bytes| json_parsing(name, bytes, &mut score))?,
-        "r4-examples" | "synthea" => each(folder, &mut |name, bytes| example(name, bytes, &mut score))?,
+        "r4-examples" | "synthea" | "us-core-examples" => {
+            each(folder, &mut |name, bytes| example(name, bytes, &mut score))?
+        }
         "fhir-vendors" => each(folder, &mut |name, bytes| vendor(name, bytes, &mut score))?,
         "xml" => xml::run(folder, &mut score)?,
         "fhirpath" => fhirpath::run(folder, &mut score)?,
@@ -123,8 +126,8 @@ fn example(name: &str, bytes: &[u8], score: &mut Score) {
         Err(error) => (false, error.to_string()),
         Ok(parsed) => {
             let whole = comes_out_whole(&parsed.record, bytes);
-            let errors =
-                parsed.report.issues().iter().filter(|issue| issue.severity <= ehrcore::report::Severity::Error);
+            let report = ehrcore::validate::record(&parsed.record);
+            let errors = report.issues().iter().filter(|issue| issue.severity <= ehrcore::report::Severity::Error);
             match errors.into_iter().find(|issue| !explained(name, &issue.path, issue.code.name())) {
                 _ if !whole => (false, "not the same after writing and reading".to_owned()),
                 Some(issue) => (false, format!("{} {} {}", issue.path, issue.code, issue.message)),
