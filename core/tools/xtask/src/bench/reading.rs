@@ -1,0 +1,70 @@
+//! Reading, checking and writing records, against `serde_json::Value` on the same bytes.
+
+use super::{Samples, figure, median, ratio};
+use ehrcore::json::read;
+use ehrcore::limits::Limits;
+use ehrcore::record::Record;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Gives the microseconds that `serde_json::Value` takes for a resource.
+pub(super) fn run(samples: &Samples) -> Result<f64, Box<dyn std::error::Error>> {
+    let (times, resources, compact) = (samples.times, &samples.resources, samples.compact()?);
+    let bytes: usize = compact.iter().map(Vec::len).sum();
+    println!("{} resources, {:.0} bytes each without white space", compact.len(), bytes as f64 / compact.len() as f64);
+
+    let value = |b: &Vec<u8>| drop(black_box(serde_json::from_slice::<serde_json::Value>(b)));
+    let ours = |b: &Vec<u8>| drop(black_box(read(b, &Limits::DEFAULT)));
+    let reference = samples.each(median(times, || compact.iter().for_each(value)));
+    let pretty = samples.each(median(times, || resources.iter().for_each(value)));
+    println!("{:<52}{:>10}{:>9}{:>9}", "", "us each", "ratio", "at most");
+    ratio("serde_json::Value, no white space", reference, 1.0, "");
+    ratio("serde_json::Value, indented", pretty, pretty / reference, "");
+    let parse = samples.each(median(times, || compact.iter().for_each(ours)));
+    ratio("parse + structure + required bindings", parse, parse / reference, "0.5");
+    let parse = samples.each(median(times, || resources.iter().for_each(ours)));
+    ratio("  the same, indented", parse, parse / pretty, "0.5");
+    let records: Vec<_> = compact.iter().map(|b| Record::parse(b)).collect::<Result<_, _>>()?;
+    let mut out = Vec::new();
+    let write = samples.each(median(times, || {
+        for record in &records {
+            out.clear();
+            record.write_json(&mut out);
+            black_box(&out);
+        }
+    }));
+    ratio("write back", write, write / reference, "0.2");
+    two_threads(times, &compact);
+    hostile();
+    Ok(reference)
+}
+
+/// How much faster two threads check than one.
+fn two_threads(times: usize, lines: &[Vec<u8>]) {
+    let check = |lines: &[Vec<u8>]| lines.iter().for_each(|line| drop(black_box(read(line, &Limits::DEFAULT))));
+    let one = median(times, || check(lines));
+    // Small pieces in turn, so that neither thread waits for the other at the end.
+    let two = median(times, || {
+        std::thread::scope(|scope| {
+            for first in 0..2 {
+                scope.spawn(move || lines.chunks(64).skip(first).step_by(2).for_each(check));
+            }
+        });
+    });
+    figure("checking on two threads, times as fast", one.as_secs_f64() / two.as_secs_f64(), 2, "1.9 or more");
+}
+
+fn hostile() {
+    let many: String = (0..200_000).map(|k| format!(",\"k{k}\":1")).collect();
+    let hostile = [
+        ("200,000 unknown names", format!("{{\"resourceType\":\"Patient\"{many}}}")),
+        ("10,000 levels", format!("{{\"resourceType\":\"Patient\",\"x\":{}", "[".repeat(10_000))),
+        ("one string of 100 MB", format!("{{\"resourceType\":\"Patient\",\"x\":\"{}\"}}", "a".repeat(100_000_000))),
+    ];
+    for (name, text) in hostile {
+        let start = Instant::now();
+        black_box(read(text.as_bytes(), &Limits::DEFAULT).is_ok());
+        let per_10_mb = start.elapsed().as_secs_f64() / (text.len() as f64 / 1e7).max(1.0);
+        figure(&format!("hostile: {name} (s for 10 MB)"), per_10_mb, 3, "1");
+    }
+}

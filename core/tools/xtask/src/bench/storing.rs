@@ -1,0 +1,119 @@
+//! Import, reading through a session, commits, opening.
+
+use super::{Samples, figure, import_new, key, median, physician, ratio};
+use crate::Done;
+use ehrcore::ehr::{Ehr, Options, Session};
+use ehrcore::error::Code;
+use ehrcore::record::Record;
+use ehrcore::schema::ResourceType;
+use std::hint::black_box;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+/// `reference`: the microseconds that `serde_json::Value` takes for a resource.
+pub(super) fn run(samples: &Samples, reference: f64, folder: &Path) -> Done {
+    let compact = samples.compact()?;
+    let (source, store) = (folder.join("all.ndjson"), folder.join("bench.ehr"));
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&source)?);
+    for line in &compact {
+        file.write_all(line)?;
+        file.write_all(b"\n")?;
+    }
+    file.into_inner()?;
+    let rounds = if samples.times > 3 { 5 } else { 2 };
+    let mut imports = (0..rounds).map(|_| import_new(&store, &source)).collect::<Result<Vec<_>, _>>()?;
+    imports.sort();
+    let import = samples.each(imports[imports.len() / 2]);
+    ratio("bulk import, durable", import, import / reference, "2.5");
+    figure("  resources a second", 1e6 / import, 0, "35000 or more");
+
+    let mut ehr = Ehr::open(&store, &key(), Options::default())?;
+    ehr.compact()?;
+    let size = std::fs::metadata(&store)?.len();
+    figure("bytes a resource on disk, all indexes", size as f64 / compact.len() as f64, 0, "300");
+
+    let session = physician(&ehr)?;
+    reads(samples.times, &session, &compact)?;
+    commits(&session, folder)?;
+    drop(session);
+    writers(&ehr)?;
+    drop(ehr);
+    let open = median(samples.times, || drop(black_box(Ehr::open(&store, &key(), Options::default()))));
+    figure("open this store (ms)", open.as_secs_f64() * 1e3, 2, "10");
+    Ok(())
+}
+
+fn reads(times: usize, session: &Session, compact: &[Vec<u8>]) -> Done {
+    const READS: u32 = 20_000;
+    let record = Record::parse(&compact[100])?;
+    let (kind, id) = (record.kind(), record.id().unwrap_or_default());
+    let one = median(times, || (0..READS).for_each(|_| drop(black_box(session.read(kind, id)))));
+    figure("read by id through a session, hot (us)", one.as_secs_f64() * 1e6 / f64::from(READS), 2, "8");
+    // The size of most charts, as near as there is one.
+    let mut nearest: Option<(usize, String)> = None;
+    for bytes in compact {
+        let record = Record::parse(bytes)?;
+        if let (ResourceType::PATIENT, Some(id)) = (record.kind(), record.id()) {
+            let size = session.chart(id)?.len();
+            if nearest.as_ref().is_none_or(|(best, _)| size.abs_diff(300) < best.abs_diff(300)) {
+                nearest = Some((size, id.to_owned()));
+            }
+        }
+    }
+    let (size, patient) = nearest.ok_or("there is no patient")?;
+    let chart = median(times, || drop(black_box(session.chart(&patient))));
+    figure(&format!("chart of {size} resources (us)"), chart.as_secs_f64() * 1e6, 0, "500 of 300");
+    Ok(())
+}
+
+/// Durable commits against the bare sync of the disk, in turn, so that both meet the same disk.
+fn commits(session: &Session, folder: &Path) -> Done {
+    let mut file = std::fs::File::create(folder.join("probe"))?;
+    let (mut syncs, mut commits) = (Vec::new(), Vec::new());
+    for n in 0..200 {
+        let start = Instant::now();
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        syncs.push(start.elapsed());
+        let start = Instant::now();
+        session.write(basic(&format!("b{n}")).as_bytes())?;
+        commits.push(start.elapsed());
+    }
+    syncs.sort();
+    commits.sort();
+    let (sync, commit) = (syncs[100].as_secs_f64() * 1e6, commits[100].as_secs_f64() * 1e6);
+    figure("bare fdatasync of 4 KiB (us)", sync, 0, "");
+    ratio("single-resource durable commit", commit, commit / sync, "2");
+    Ok(())
+}
+
+/// Many sessions that write at the same time share syncs.
+fn writers(ehr: &Ehr) -> Done {
+    const EACH: usize = 200;
+    for count in [1, 4, 16, 64] {
+        let sessions = (0..count).map(|_| physician(ehr)).collect::<Result<Vec<_>, _>>()?;
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = sessions
+                .iter()
+                .enumerate()
+                .map(|(worker, session)| {
+                    scope.spawn(move || {
+                        (0..EACH).try_for_each(|n| {
+                            session.write(basic(&format!("w{count}-{worker}-{n}")).as_bytes()).map(drop)
+                        })
+                    })
+                })
+                .collect();
+            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(Code::Internal.error())))
+        })?;
+        let rate = (count * EACH) as f64 / start.elapsed().as_secs_f64();
+        figure(&format!("durable commits a second, {count} sessions"), rate, 0, "");
+    }
+    Ok(())
+}
+
+fn basic(id: &str) -> String {
+    format!("{{\"resourceType\":\"Basic\",\"id\":\"{id}\",\"code\":{{\"text\":\"x\"}}}}")
+}
