@@ -1,6 +1,6 @@
 //! Reading, checking and writing records, against `serde_json::Value` on the same bytes.
 
-use super::{Samples, figure, median, ratio};
+use super::{Samples, figure, median, median_processor, middle, processor, ratio};
 use ehrcore::json::read;
 use ehrcore::limits::Limits;
 use ehrcore::record::Record;
@@ -15,18 +15,19 @@ pub(super) fn run(samples: &Samples) -> Result<f64, Box<dyn std::error::Error>> 
 
     let value = |b: &Vec<u8>| drop(black_box(serde_json::from_slice::<serde_json::Value>(b)));
     let ours = |b: &Vec<u8>| drop(black_box(read(b, &Limits::DEFAULT)));
-    let reference = samples.each(median(times, || compact.iter().for_each(value)));
-    let pretty = samples.each(median(times, || resources.iter().for_each(value)));
+    let reference = samples.each(median_processor(times, || compact.iter().for_each(value)));
+    let pretty = samples.each(median_processor(times, || resources.iter().for_each(value)));
     println!("{:<52}{:>10}{:>9}{:>9}", "", "us each", "ratio", "at most");
+    // Times of the processor: what else goes on does not count.
     ratio("serde_json::Value, no white space", reference, 1.0, "");
     ratio("serde_json::Value, indented", pretty, pretty / reference, "");
-    let parse = samples.each(median(times, || compact.iter().for_each(ours)));
+    let parse = samples.each(median_processor(times, || compact.iter().for_each(ours)));
     ratio("parse + structure + required bindings", parse, parse / reference, "0.5");
-    let parse = samples.each(median(times, || resources.iter().for_each(ours)));
+    let parse = samples.each(median_processor(times, || resources.iter().for_each(ours)));
     ratio("  the same, indented", parse, parse / pretty, "0.5");
     let records: Vec<_> = compact.iter().map(|b| Record::parse(b)).collect::<Result<_, _>>()?;
     let mut out = Vec::new();
-    let write = samples.each(median(times, || {
+    let write = samples.each(median_processor(times, || {
         for record in &records {
             out.clear();
             record.write_json(&mut out);
@@ -39,19 +40,28 @@ pub(super) fn run(samples: &Samples) -> Result<f64, Box<dyn std::error::Error>> 
     Ok(reference)
 }
 
-/// How much faster two threads check than one.
+/// How much faster two threads check than one, by the clock and by what each has to do.
 fn two_threads(times: usize, lines: &[Vec<u8>]) {
     let check = |lines: &[Vec<u8>]| lines.iter().for_each(|line| drop(black_box(read(line, &Limits::DEFAULT))));
     let one = median(times, || check(lines));
-    // Small pieces in turn, so that neither thread waits for the other at the end.
+    let one_worked = median_processor(times, || check(lines));
+    let mut longest = Vec::new();
     let two = median(times, || {
-        std::thread::scope(|scope| {
-            for first in 0..2 {
-                scope.spawn(move || lines.chunks(64).skip(first).step_by(2).for_each(check));
-            }
+        // Small pieces in turn, so that neither thread waits for the other at the end.
+        let work = |first: usize| {
+            let start = processor();
+            lines.chunks(64).skip(first).step_by(2).for_each(check);
+            processor() - start
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| work(1));
+            (work(0), other.join().unwrap_or_default())
         });
+        longest.push(first.max(second));
     });
-    figure("checking on two threads, times as fast", one.as_secs_f64() / two.as_secs_f64(), 2, "1.9 or more");
+    let times_as_fast = |one: std::time::Duration, two: std::time::Duration| one.as_secs_f64() / two.as_secs_f64();
+    figure("checking on two threads, times as fast", times_as_fast(one, two), 2, "1.9 or more");
+    figure("  by the longer one's processor time", times_as_fast(one_worked, middle(&mut longest)), 2, "1.9 or more");
 }
 
 fn hostile() {

