@@ -126,6 +126,34 @@ enum ehr_code {
     EHR_BUNDLE_SHAPE = 218,
     /* there were more findings than the limit; the rest were counted only */
     EHR_FINDINGS_TRUNCATED = 219,
+    /* the expression is not well-formed FHIRPath */
+    EHR_FHIRPATH_SYNTAX = 230,
+    /* the expression is longer or nested deeper than the limit */
+    EHR_FHIRPATH_TOO_DEEP = 231,
+    /* a literal of the expression does not have the form of its type */
+    EHR_FHIRPATH_LITERAL = 232,
+    /* there is no function of that name */
+    EHR_FHIRPATH_FUNCTION = 233,
+    /* a function has too few or too many parameters */
+    EHR_FHIRPATH_ARITY = 234,
+    /* there is no type of that name */
+    EHR_FHIRPATH_TYPE_NAME = 235,
+    /* the type has no element of that name */
+    EHR_FHIRPATH_ELEMENT = 236,
+    /* an operator or a function of the expression cannot take what it is given */
+    EHR_FHIRPATH_TYPES = 237,
+    /* the expression relies on the order of what has none */
+    EHR_FHIRPATH_ORDER = 238,
+    /* a regular expression is not one, or is too large */
+    EHR_FHIRPATH_PATTERN = 239,
+    /* an operator or a function met a value it cannot take */
+    EHR_FHIRPATH_OPERAND = 240,
+    /* there was more than one item where one is allowed */
+    EHR_FHIRPATH_SINGLETON = 241,
+    /* a variable, or the time, is not given */
+    EHR_FHIRPATH_VARIABLE = 242,
+    /* the evaluation took more steps or memory than the limits allow */
+    EHR_FHIRPATH_LIMIT = 243,
     /* the unit is not written as UCUM asks */
     EHR_UNIT_SYNTAX = 250,
     /* the unit has a symbol that UCUM does not know, or a prefix that it does not take */
@@ -140,6 +168,14 @@ enum ehr_code {
     EHR_UNIT_DIVISOR = 255,
     /* the unit or its numbers are longer than the limit */
     EHR_UNIT_LIMIT = 256,
+    /* the value set is in no package, and no source knows it */
+    EHR_VALUE_SET_UNKNOWN = 260,
+    /* a part of the value set cannot be listed here, and no source lists it */
+    EHR_EXPANSION_IMPOSSIBLE = 261,
+    /* the value set has more codes than the limit */
+    EHR_EXPANSION_LIMIT = 262,
+    /* the concept map is in no package */
+    EHR_CONCEPT_MAP_UNKNOWN = 263,
     /* the code does not have the shape that its system gives its codes */
     EHR_CODE_SHAPE = 285,
     /* the check digit of the code does not fit its other digits */
@@ -208,6 +244,8 @@ enum ehr_code {
     EHR_QUARANTINE_UNKNOWN = 702,
     /* a reference inside the change set points to nothing */
     EHR_REFERENCE_UNRESOLVED = 703,
+    /* another entry of its transaction cannot be stored, so none of them is */
+    EHR_TRANSACTION_REFUSED = 704,
     /* the library caught a defect of its own at the boundary */
     EHR_PANIC = 900,
     /* a pointer that must not be null is null */

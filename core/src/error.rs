@@ -159,6 +159,7 @@ catalogue! {
     BundleUnreadable = 701, "bundle-unreadable", "the source is not a Bundle or NDJSON that can be read";
     QuarantineUnknown = 702, "quarantine-unknown", "there is no quarantined entry of that number";
     ReferenceUnresolved = 703, "reference-unresolved", "a reference inside the change set points to nothing";
+    TransactionRefused = 704, "transaction-refused", "another entry of its transaction cannot be stored, so none of them is";
     // 900-999: the edges
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";

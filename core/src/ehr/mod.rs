@@ -7,10 +7,10 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use session::with_id;
 pub use session::{
     Actor, Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
 };
+pub(crate) use session::{Claim, with_id};
 
 use crate::audit::{self, Event, EventKind, Shelf};
 use crate::error::{Code, Error, Result};
@@ -18,6 +18,7 @@ use crate::id::{Random, SystemRandom};
 use crate::keys::KeySource;
 use crate::store::{Change, Embedded, Store, Table};
 use crate::time::{Clock, SystemClock, Timestamp};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +38,8 @@ struct Inner {
     /// Audit events of reads, not yet written: [`PENDING_EVENTS`], at most [`PENDING_MICROS`] old when the next comes. Never
     /// more than [`MOST_PENDING`], whatever the disk does.
     pending: Mutex<Vec<Event>>,
+    /// Fingerprints of the sources that imports are at.
+    importing: Mutex<HashSet<[u8; 32]>>,
     /// The head of the audit log as this process left it.
     head: Mutex<audit::Known>,
 }
@@ -101,8 +104,7 @@ impl Ehr {
                 return Err(error);
             }
         };
-        let ehr =
-            Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default(), head: Mutex::default() }));
+        let ehr = Ehr(Arc::new(Inner::new(store, options.clock)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
     }
@@ -114,7 +116,7 @@ impl Ehr {
     pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let backend = Embedded::open(path.as_ref(), options.cache_bytes)?;
         let store = Store::open(Box::new(backend), keys, options.random)?;
-        Ok(Ehr(Arc::new(Inner { store, clock: options.clock, pending: Mutex::default(), head: Mutex::default() })))
+        Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
 
     /// Begins a session of one actor for one purpose.
@@ -163,6 +165,10 @@ impl Ehr {
 }
 
 impl Inner {
+    fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Inner { store, clock, pending: Mutex::default(), importing: Mutex::default(), head: Mutex::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }

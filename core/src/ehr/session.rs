@@ -13,7 +13,8 @@ use crate::schema::ResourceType;
 use crate::search::Query;
 use crate::store::{Cursor, Outcome, PutMeta, Snapshot, Stored};
 use crate::time::Timestamp;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who acts. The host answers for it having checked who this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +168,13 @@ impl Session {
     /// Commits a change set together with its event.
     pub(crate) fn commit(&self, change: crate::store::Change<'_>, event: Event) -> Result<u64> {
         self.inner.commit(change, event)
+    }
+
+    /// Marks the source of that fingerprint as being imported; None where another import of this process is at it.
+    pub(crate) fn claim(&self, fingerprint: [u8; 32]) -> Option<Claim<'_>> {
+        let importing = &self.inner.importing;
+        let first = importing.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint);
+        first.then_some(Claim { importing, fingerprint })
     }
 
     pub(crate) fn event(&self, kind: EventKind) -> Event {
@@ -559,6 +567,18 @@ impl Session {
     /// - `audit-unavailable`.
     pub fn close(self) -> Result<()> {
         self.inner.flush()
+    }
+}
+
+/// A source that an import is at, until this is dropped.
+pub(crate) struct Claim<'a> {
+    importing: &'a Mutex<HashSet<[u8; 32]>>,
+    fingerprint: [u8; 32],
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.importing.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.fingerprint);
     }
 }
 

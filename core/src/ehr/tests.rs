@@ -9,7 +9,7 @@ use crate::schema::ResourceType;
 use crate::store::testing::FaultyFile;
 use crate::store::{Embedded, Store};
 use crate::time::{ManualClock, Timestamp};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const RECORD: &[u8] = br#"{"resourceType":"Patient","id":"p"}"#;
 
@@ -20,7 +20,7 @@ fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
     let store = Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
         .expect("a store in memory");
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
-    let ehr = Ehr(Arc::new(Inner { store, clock: clock.clone(), pending: Mutex::default(), head: Mutex::default() }));
+    let ehr = Ehr(Arc::new(Inner::new(store, clock.clone())));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
     session.write(RECORD).expect("it is valid");
     session.read(ResourceType::PATIENT, "p").expect("there");
@@ -50,7 +50,7 @@ fn events_that_cannot_be_written_do_not_pile_up() {
     let store = Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
         .expect("a store in memory");
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
-    let ehr = Ehr(Arc::new(Inner { store, clock: clock.clone(), pending: Mutex::default(), head: Mutex::default() }));
+    let ehr = Ehr(Arc::new(Inner::new(store, clock.clone())));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
     session.write(RECORD).expect("it is valid");
     let analyst = ehr.session(Actor::new("ana", Role::Analyst), Purpose::Research).expect("a session");

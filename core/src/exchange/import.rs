@@ -1,14 +1,17 @@
 //! Charts in: Bundles, NDJSON and single resources, from files and folders.
 //!
-//! A source is read entry by entry in bounded memory. Batches are durable; a transaction Bundle is whole or not there. A bad
-//! entry goes to quarantine word for word and never stops the rest. Every entry gets a line in the ledger.
+//! A source is read entry by entry in bounded memory. Batches are durable. A bad entry goes to quarantine word for word and
+//! never stops the rest, save in a transaction Bundle, which is stored whole or not at all: where one of its entries cannot be
+//! stored, all are kept aside. Every entry gets a line in the ledger.
 
+use super::addresses::Addresses;
 use super::export::is_uuid;
-use super::scan::{BundleReader, Part, members, plain_text, type_and_id};
+use super::quarantine::{Before, Shelf, is_alias};
+use super::scan::{BundleReader, Part, members, text, type_and_id};
 use crate::access::Action;
 use crate::audit::{Event, EventKind};
 use crate::crypto::{Active, Provider};
-use crate::ehr::Session;
+use crate::ehr::{Claim, Session};
 use crate::error::{Code, Error, Result};
 use crate::id::{PatientNumber, uuid_from};
 use crate::json::{self, Parsed};
@@ -20,7 +23,7 @@ use crate::schema::ResourceType;
 use crate::store::{Change, Outcome, PutMeta, Reader, Snapshot, Store, Table, Writer};
 use crate::vault::{self, Context, RowKind};
 use crate::xml;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -59,7 +62,7 @@ pub struct ImportSummary {
     pub entries: u64,
     /// Stored as new versions.
     pub stored: u64,
-    /// Bytes equal to the current version.
+    /// Bytes equal to the current version, or kept aside by an earlier import of the same source and released since.
     pub unchanged: u64,
     /// Kept aside with their findings.
     pub quarantined: u64,
@@ -76,7 +79,7 @@ impl ImportSummary {
         self.entries += 1;
         match fate {
             Fate::Stored => self.stored += 1,
-            Fate::Unchanged => self.unchanged += 1,
+            Fate::Unchanged | Fate::Released => self.unchanged += 1,
             Fate::Quarantined => self.quarantined += 1,
             Fate::Refused => self.refused += 1,
         }
@@ -105,6 +108,10 @@ const GROUP_BYTES: usize = 4 << 20;
 const BUFFER: usize = 256 * 1024;
 /// Files up to this size are read once and kept in memory while they are taken.
 const IN_MEMORY: u64 = 8 << 20;
+/// The records of a transaction up to this size are read once and kept in memory until all are known to be right.
+const HELD: u64 = 4 << 20;
+/// Of a quarantined entry at most so many bytes of addresses are kept.
+const KEPT_ADDRESSES: usize = 1 << 20;
 
 impl Session {
     /// Imports a file, or every `.json`, `.xml`, `.ndjson` and `.jsonl` file below a folder.
@@ -161,57 +168,6 @@ impl Session {
         }
         Ok(())
     }
-
-    /// What is in quarantine.
-    ///
-    /// # Errors
-    /// - `denied`, of the store.
-    pub fn quarantine(&self) -> Result<Vec<Quarantined>> {
-        let event = self.event(EventKind::Quarantine);
-        self.enter(Action::Quarantine, &event)?;
-        self.inner_note(event)?;
-        let snapshot = self.snapshot()?;
-        let mut rows = Vec::new();
-        snapshot.view().range(Table::Quarantine, &[], &[0xff; 9], &mut |key, value| {
-            rows.push((key.to_vec(), value.to_vec()));
-            true
-        })?;
-        rows.into_iter().map(|(key, value)| open_quarantined(self.store(), &key, &value)).collect()
-    }
-
-    /// Releases a quarantined entry: stores `mended` (or, without it, what was kept) and takes it out of quarantine.
-    ///
-    /// # Errors
-    /// - `quarantine-unknown`; `record-invalid` where it still has errors: it stays in quarantine.
-    pub fn release(&self, number: u64, mended: Option<&[u8]>) -> Result<(ResourceType, String)> {
-        let mut event = self.event(EventKind::Release);
-        self.enter(Action::Quarantine, &event)?;
-        match self.released(number, mended, &mut event) {
-            Err(error) => self.refuse(&event, error),
-            done => done,
-        }
-    }
-
-    fn released(&self, number: u64, mended: Option<&[u8]>, event: &mut Event) -> Result<(ResourceType, String)> {
-        let key = number.to_be_bytes().to_vec();
-        let mut change = self.store().change(event.at, &self.actor.id)?;
-        let row = change.view().get(Table::Quarantine, &key)?.ok_or_else(|| Code::QuarantineUnknown.error())?;
-        let kept = open_quarantined(self.store(), &key, &row)?;
-        let bytes = mended.unwrap_or(kept.bytes.expose());
-        let parsed = json::read(bytes, &Limits::DEFAULT)?;
-        if !parsed.report.is_valid() {
-            return Err(Code::RecordInvalid.error().with_issues(parsed.report.into_issues()));
-        }
-        let kind = parsed.record.kind();
-        let id = parsed.record.id().ok_or_else(|| Code::RecordInvalid.error().expected("an id"))?.to_owned();
-        (event.resource, event.id) = (Some(kind), id.clone());
-        let meta = PutMeta { source: kept.source, entry: kept.entry, ..PutMeta::DIRECT };
-        let version = change.put(&parsed.record, &meta)?.version();
-        change.table_remove(Table::Quarantine, key)?;
-        let digest = Active::sha256(&[bytes]);
-        self.commit(change, Event { version, count: 1, digest, ..event.clone() })?;
-        Ok((kind, id))
-    }
 }
 
 /// The name a source was imported under.
@@ -222,19 +178,9 @@ pub(crate) fn source_name(store: &Store, snapshot: &Snapshot<'_>, source: u32) -
     Reader { rest: &plain }.text().map(Some)
 }
 
-fn ledger_context(store: &Store, key: &[u8]) -> Result<Context<'static>> {
+pub(super) fn ledger_context(store: &Store, key: &[u8]) -> Result<Context<'static>> {
     let number = u64::from_be_bytes(key.try_into().map_err(|_| Code::Corrupt.error())?);
     Ok(Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Ledger, number, 0))
-}
-
-fn quarantine_context(store: &Store, number: u64) -> Context<'static> {
-    Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Quarantine, number, 0)
-}
-
-fn open_quarantined(store: &Store, key: &[u8], sealed: &[u8]) -> Result<Quarantined> {
-    let number = u64::from_be_bytes(key.try_into().map_err(|_| Code::Corrupt.error())?);
-    let plain = vault::open(store.keys().store_key(), &quarantine_context(store, number), sealed)?;
-    Quarantined::decode(number, &plain)
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -252,26 +198,6 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What addresses inside a source stand for. Addresses are kept as hashes; an id only where it is not in the address.
-#[derive(Default)]
-struct Addresses(HashMap<u64, (u8, Option<Box<str>>)>);
-
-impl Addresses {
-    fn hash(address: &str) -> u64 {
-        u64::from_be_bytes(Active::sha256(&[address.as_bytes()])[..8].try_into().expect("eight bytes"))
-    }
-    fn put(&mut self, address: &str, kind: ResourceType, id: &str) {
-        let same = address.strip_prefix("urn:uuid:") == Some(id);
-        self.0.insert(Self::hash(address), (kind.number(), (!same).then(|| id.into())));
-    }
-    fn get(&self, address: &str) -> Option<String> {
-        let (kind, id) = self.0.get(&Self::hash(address))?;
-        let kind = ResourceType::from_number(*kind)?;
-        let id = id.as_deref().or_else(|| address.strip_prefix("urn:uuid:"))?;
-        Some(format!("{kind}/{id}"))
-    }
 }
 
 /// An entry as it stands in the source.
@@ -295,7 +221,8 @@ struct Import<'a> {
     total: u64,
     done: u64,
     next_source: u32,
-    next_quarantine: u64,
+    /// While it is held, no other import of this process takes the same source for one that was interrupted.
+    claim: Option<Claim<'a>>,
     in_batch: (usize, usize),
     /// Of the sources and ledger lines of the batch at hand: what its audit event vouches for.
     digest: [u8; 32],
@@ -311,6 +238,8 @@ struct Source {
     next_entry: u32,
     chunk: u32,
     addresses: Addresses,
+    /// Set for the entries of a transaction that is not stored.
+    turned_away: bool,
 }
 
 impl<'a> Import<'a> {
@@ -330,7 +259,7 @@ impl<'a> Import<'a> {
             total,
             done: 0,
             next_source: 1,
-            next_quarantine: 1,
+            claim: None,
             in_batch: (0, 0),
             digest: [0; 32],
             lines: Vec::new(),
@@ -376,7 +305,7 @@ impl<'a> Import<'a> {
         self.end()?;
         self.done = start + length;
         self.summary.sources += 1;
-        self.report()
+        self.step()
     }
 
     /// Puts one line for all of a source that could not be read.
@@ -388,10 +317,13 @@ impl<'a> Import<'a> {
 
     /// Finds out whether this source was begun before.
     fn begin(&mut self, fingerprint: &[u8; 32], path: &Path) -> Result<()> {
-        let store = self.session.store();
+        let session = self.session;
+        let store = session.store();
         let mut key = b"import ".to_vec();
         key.extend(store.keys().token("import", &[fingerprint]));
-        let found = self.change()?.view().get(Table::Meta, &key)?;
+        self.claim = None;
+        self.claim = session.claim(*fingerprint);
+        let found = self.change()?.view().get(Table::Meta, &key)?.filter(|_| self.claim.is_some());
         let mut source = Source { number: self.next_source, key, fingerprint: *fingerprint, ..Source::default() };
         if let Some(sealed) = found {
             let plain = vault::open(store.keys().store_key(), &self.progress_context(), &sealed)?;
@@ -423,13 +355,9 @@ impl<'a> Import<'a> {
             let session = self.session;
             let change = session.store().change(session.now(), &session.actor.id)?;
             // Numbers are given out while this import has the turn to write: another one may have had it since the last batch.
-            let after = |table| -> Result<u64> {
-                let last = change.view().last(table, &[], &[0xff; 9])?;
-                let key = last.and_then(|(key, _)| key.first_chunk().copied()).map(u64::from_be_bytes);
-                Ok(key.unwrap_or(0))
-            };
-            self.next_source = self.next_source.max((after(Table::Ledger)? >> 32) as u32 + 1);
-            self.next_quarantine = self.next_quarantine.max(after(Table::Quarantine)? + 1);
+            let last = change.view().last(Table::Ledger, &[], &[0xff; 9])?;
+            let source = last.and_then(|(key, _)| key.first_chunk().copied()).map_or(0, u32::from_be_bytes);
+            self.next_source = self.next_source.max(source + 1);
             self.change = Some(change);
         }
         self.change.as_mut().ok_or_else(|| Code::Internal.error())
@@ -448,6 +376,9 @@ impl<'a> Import<'a> {
             self.source.chunk += 1;
             self.digest = Active::sha256(&[&self.digest, &self.source.fingerprint, &plain]);
             self.put_ledger(key, &plain)?;
+        }
+        if self.claim.is_none() {
+            return Ok(()); // how far this source is, another import says
         }
         let mut out = Writer::default();
         out.number(self.source.number.into());
@@ -489,7 +420,7 @@ impl<'a> Import<'a> {
         Ok(self.summary)
     }
 
-    fn report(&mut self) -> Result<()> {
+    fn step(&mut self) -> Result<()> {
         if self.progress.step(self.done.min(self.total), self.total, &self.summary) {
             return Ok(());
         }
@@ -556,25 +487,19 @@ impl<'a> Import<'a> {
         // First pass: which addresses stand for which records, so that references forward can be followed.
         let scanned = loop {
             match reader.next() {
-                Ok(Some(Part::Member(name, value))) => match name.as_slice() {
-                    b"\"resourceType\"" => bundle = plain_text(&value) == Some("Bundle"),
-                    b"\"type\"" => kind = plain_text(&value).unwrap_or_default().to_owned(),
+                Ok(Some(Part::Member(name, value))) => match &*name {
+                    "resourceType" => bundle = text(&value).is_some_and(|kind| kind == "Bundle"),
+                    "type" => kind = text(&value).unwrap_or_default().into_owned(),
                     _ => {}
                 },
                 Ok(Some(Part::Entry(bytes, _))) => {
                     let (full_url, resource, _) = parts(&bytes);
                     let Some(resource) = resource else { continue };
                     let (name, id) = type_and_id(resource);
-                    if let (Some(full_url), Some(name)) = (full_url, name.and_then(ResourceType::from_name)) {
-                        let assigned;
-                        let id = match id {
-                            Some(id) => id,
-                            None => {
-                                assigned = assigned_id(Some(&full_url), resource);
-                                &assigned
-                            }
-                        };
-                        addresses.put(&full_url, name, id);
+                    let name = name.and_then(|name| ResourceType::from_name(&name));
+                    if let (Some(full_url), Some(name)) = (full_url, name) {
+                        let id = id.unwrap_or_else(|| assigned_id(Some(&full_url), resource).into());
+                        addresses.put(&full_url, name, &id);
                     }
                 }
                 Ok(None) => break Ok(()),
@@ -598,7 +523,27 @@ impl<'a> Import<'a> {
         }
         // A history stands newest first: read in order, its oldest version would become the current one.
         let known = matches!(kind.as_str(), "transaction" | "batch" | "collection" | "searchset" | "document");
-        let mut reader = BundleReader::new(file, most);
+        if atomic && known {
+            return self.transaction(file, length);
+        }
+        self.entries(file, known, &mut |import, group| {
+            import.take(group)?;
+            if import.full() {
+                import.note_source(false)?;
+                import.commit()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads the entries of a Bundle, group by group; those read before it breaks off too.
+    fn entries(
+        &mut self,
+        file: impl Read,
+        known: bool,
+        group_of: &mut dyn FnMut(&mut Self, Vec<Raw>) -> Result<()>,
+    ) -> Result<()> {
+        let mut reader = BundleReader::new(file, self.options.limits.bytes);
         let (mut group, mut entry, mut bytes_in_group) = (Vec::new(), 0_u32, 0);
         let start = self.done;
         loop {
@@ -607,14 +552,14 @@ impl<'a> Import<'a> {
                 Ok(Some(Part::Member(..))) => continue,
                 Ok(None) => break,
                 Err(error) => {
-                    self.take(group)?;
+                    group_of(self, group)?;
                     return Err(error);
                 }
             };
             entry += 1;
             self.done = start + offset;
             let (full_url, resource, method) = parts(&bytes);
-            let refused = match (resource, method) {
+            let refused = match (resource, method.as_deref()) {
                 _ if !known => Some(Code::Unsupported),
                 (_, Some("DELETE" | "PATCH" | "GET" | "HEAD")) => Some(Code::Unsupported),
                 (None, _) => Some(Code::BundleShape),
@@ -625,14 +570,35 @@ impl<'a> Import<'a> {
             group.push(Raw { entry, offset, full_url, resource, refused });
             if group.len() >= GROUP || bytes_in_group > GROUP_BYTES {
                 bytes_in_group = 0;
-                self.take(std::mem::take(&mut group))?;
-                if self.full() && !atomic {
-                    self.note_source(false)?;
-                    self.commit()?;
-                }
+                group_of(self, std::mem::take(&mut group))?;
             }
         }
-        self.take(group)
+        group_of(self, group)
+    }
+
+    /// A transaction: all of its entries are looked at before the first is stored, and where one cannot be, none is. A small
+    /// one stays at hand meanwhile; a large one is read twice.
+    fn transaction(&mut self, mut file: impl Read + Seek, length: u64) -> Result<()> {
+        let (mut good, mut held) = (true, Vec::new());
+        let start = self.done;
+        self.entries(&mut file, true, &mut |import, group| {
+            let parsed = parse_all(&group, &import.options.limits, import.options.threads);
+            good &= parsed.iter().all(|one| matches!(one, Some(Ok((parsed, _))) if can_be_stored(parsed)));
+            if length <= HELD {
+                held.extend(group.into_iter().zip(parsed));
+            }
+            import.step()
+        })?;
+        self.source.turned_away = !good;
+        for (raw, parsed) in held {
+            self.took(&raw, parsed)?;
+        }
+        if length <= HELD {
+            return self.step();
+        }
+        file.rewind()?;
+        self.done = start;
+        self.entries(file, true, &mut |import, group| import.take(group))
     }
 
     /// Stores a group of entries, or keeps them aside.
@@ -654,7 +620,7 @@ impl<'a> Import<'a> {
                 self.took(&raw, parsed)?;
             }
         }
-        self.report()
+        self.step()
     }
 
     fn took(&mut self, raw: &Raw, parsed: Option<Result<(Parsed, bool)>>) -> Result<()> {
@@ -684,7 +650,8 @@ impl<'a> Import<'a> {
             Some(Ok(parsed)) => parsed,
             Some(Err(error)) => return self.keep_aside(line, raw, vec![issue_of(&error)]),
         };
-        line.kind = Some(parsed.record.kind());
+        let kind = parsed.record.kind();
+        line.kind = Some(kind);
         if !parsed.report.is_valid() {
             return self.keep_aside(line, raw, parsed.report.into_issues());
         }
@@ -692,14 +659,17 @@ impl<'a> Import<'a> {
             let error = Code::PrimitiveForm.at(format!("{}.id", parsed.record.kind()));
             return self.keep_aside(line, raw, vec![issue_of(&error)]);
         };
+        if self.source.turned_away {
+            return self.keep_aside(line, raw, vec![issue_of(&Code::TransactionRefused.error())]);
+        }
         line.id = id.to_owned();
         line.id_assigned = assigned;
         let addresses = std::mem::take(&mut self.source.addresses);
         let meta = PutMeta { resolve: &|address| addresses.get(address), source: line.source, entry: line.entry };
         let put = self.change().and_then(|change| {
             let outcome = change.put(&parsed.record, &meta)?;
-            if let Some(address) = raw.full_url.as_deref().filter(|a| a.starts_with("urn:") && !a.ends_with(&line.id)) {
-                change.alias(address, &format!("{}/{}", parsed.record.kind(), line.id))?;
+            if let Some(address) = raw.full_url.as_deref().filter(|address| is_alias(address, kind, &line.id)) {
+                change.alias(address, &format!("{kind}/{}", line.id))?;
             }
             Ok(outcome)
         });
@@ -710,38 +680,48 @@ impl<'a> Import<'a> {
         Ok(line)
     }
 
+    /// Keeps an entry word for word, once: a source that is imported again finds what it kept before.
     fn keep_aside(&mut self, mut line: LedgerEntry, raw: &Raw, issues: Vec<Issue>) -> Result<LedgerEntry> {
         line.fate = Fate::Quarantined;
         line.reason = issues.iter().find(|issue| issue.severity <= Severity::Error).map(|issue| issue.code);
-        let number = self.next_quarantine;
-        self.next_quarantine += 1;
-        let issues = issues.into_iter().take(100).collect();
+        let shelf = Shelf::new(self.session.store());
+        let fingerprint = self.source.fingerprint;
+        match shelf.before(self.change()?, &fingerprint, raw.entry)? {
+            Some(Before::Kept) => return Ok(line),
+            Some(Before::Released) => {
+                (line.fate, line.reason) = (Fate::Released, None);
+                return Ok(line);
+            }
+            None => {}
+        }
+        let (_, id) = type_and_id(&raw.resource);
         let kept = Quarantined {
-            number,
+            number: 0,
             source: line.source,
             entry: line.entry,
-            issues,
+            issues: issues.into_iter().take(100).collect(),
             bytes: Phi::new(raw.resource.clone()),
+            offset: raw.offset,
+            full_url: raw.full_url.clone(),
+            id: id.unwrap_or_else(|| assigned_id(raw.full_url.as_deref(), &raw.resource).into()).into_owned(),
+            addresses: self.source.addresses.met_in(&raw.resource, KEPT_ADDRESSES),
         };
-        let store = self.session.store();
-        let context = quarantine_context(store, number);
-        let sealed = vault::seal(store.keys().store_key(), &context, &kept.encode(), store.random())?;
-        self.change()?.table_put(Table::Quarantine, number.to_be_bytes().to_vec(), sealed)?;
+        shelf.keep(self.change()?, &fingerprint, kept)?;
         Ok(line)
     }
 }
 
 /// fullUrl, resource and request method of a Bundle entry.
-fn parts(entry: &[u8]) -> (Option<String>, Option<&[u8]>, Option<&str>) {
+fn parts(entry: &[u8]) -> (Option<String>, Option<&[u8]>, Option<Cow<'_, str>>) {
     let (mut full_url, mut resource, mut method) = (None, None, None);
     for (name, value) in members(entry) {
-        match name {
-            b"fullUrl" => full_url = plain_text(&entry[value]).map(str::to_owned),
-            b"resource" => resource = Some(&entry[value]),
-            b"request" => {
+        match &*name {
+            "fullUrl" => full_url = text(&entry[value]).map(Cow::into_owned),
+            "resource" => resource = Some(&entry[value]),
+            "request" => {
                 let request = &entry[value];
-                let found = members(request).find(|(name, _)| *name == b"method");
-                method = found.and_then(|(_, value)| plain_text(&request[value]));
+                let found = members(request).find(|(name, _)| name == "method");
+                method = found.and_then(|(_, value)| text(&request[value]));
             }
             _ => {}
         }
@@ -749,8 +729,13 @@ fn parts(entry: &[u8]) -> (Option<String>, Option<&[u8]>, Option<&str>) {
     (full_url, resource, method)
 }
 
+/// Whether nothing stands in the way of storing a record that was read.
+fn can_be_stored(parsed: &Parsed) -> bool {
+    parsed.report.is_valid() && parsed.record.id().is_some()
+}
+
 /// The id of a record that came without one: the UUID of its fullUrl, else one made of its bytes; the same every time.
-fn assigned_id(full_url: Option<&str>, resource: &[u8]) -> String {
+pub(super) fn assigned_id(full_url: Option<&str>, resource: &[u8]) -> String {
     match full_url.and_then(|address| address.strip_prefix("urn:uuid:")).filter(|id| is_uuid(id)) {
         Some(id) => id.to_owned(),
         None => {
@@ -760,8 +745,11 @@ fn assigned_id(full_url: Option<&str>, resource: &[u8]) -> String {
     }
 }
 
-/// Reads and checks the entries of a group on several threads.
+/// Reads and checks the entries of a group, on several threads where that is worth it.
 fn parse_all(group: &[Raw], limits: &Limits, threads: usize) -> Vec<Option<Result<(Parsed, bool)>>> {
+    if threads <= 1 || group.len() < 64 {
+        return group.iter().map(|raw| raw.parse(limits)).collect();
+    }
     let size = group.len().div_ceil(threads);
     std::thread::scope(|scope| {
         let workers: Vec<_> = group
@@ -795,7 +783,7 @@ fn parse(raw: &Raw, limits: &Limits) -> Result<(Parsed, bool)> {
     Ok((json::read(&crate::ehr::with_id(&raw.resource, &id), limits)?, true))
 }
 
-fn issue_of(error: &Error) -> Issue {
+pub(super) fn issue_of(error: &Error) -> Issue {
     let place = error.location();
     let issue = Issue::new(Severity::Fatal, error.code(), error.code().sentence());
     issue.at(place.path.clone().unwrap_or_default(), place.line, place.column)

@@ -1,7 +1,9 @@
 //! Records in and out: Bundles and NDJSON.
 
+mod addresses;
 pub(crate) mod export;
 pub(crate) mod import;
+mod quarantine;
 mod scan;
 
 pub use export::ExportSummary;

@@ -2,6 +2,8 @@
 //! is too large to hold.
 
 use crate::error::{Code, Found, Result};
+use crate::record::unescape;
+use std::borrow::Cow;
 use std::io::Read;
 use std::ops::Range;
 
@@ -56,8 +58,8 @@ fn space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The members of an object: name (without quotes) and value, as places in the text. Stops where the text is not an object's.
-pub(super) fn members(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>)> {
+/// The members of an object: name and value, the value as a place in the text. Stops where the text is not an object's.
+pub(super) fn members(bytes: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Range<usize>)> {
     let mut at = space(bytes, 0);
     let mut going = bytes.get(at) == Some(&b'{');
     at += 1;
@@ -77,23 +79,36 @@ pub(super) fn members(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>
         let next = space(bytes, after);
         going = bytes.get(colon) == Some(&b':') && bytes.get(next) == Some(&b',');
         at = next + 1;
-        Some((&bytes[start + 1..end - 1], value..after))
+        Some((inside(&bytes[start + 1..end - 1]), value..after))
     })
 }
 
-/// The text of a string value, where it has no escapes.
-pub(super) fn plain_text(value: &[u8]) -> Option<&str> {
-    let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-    if inner.contains(&b'\\') { None } else { std::str::from_utf8(inner).ok() }
+/// The text of a string value, its escapes taken out.
+pub(super) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
+    Some(inside(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?))
+}
+
+/// Every string in the text, names of members included. Of text that is no JSON, whatever stands between quotes.
+pub(super) fn strings(bytes: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + memchr::memchr(b'"', bytes.get(at..)?)?;
+        at = string_end(bytes, start)?;
+        Some(inside(&bytes[start + 1..at - 1]))
+    })
+}
+
+fn inside(raw: &[u8]) -> Cow<'_, str> {
+    unescape(raw, memchr::memchr(b'\\', raw).is_some())
 }
 
 /// Type and id of a resource, from its first members.
-pub(super) fn type_and_id(resource: &[u8]) -> (Option<&str>, Option<&str>) {
+pub(super) fn type_and_id(resource: &[u8]) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
     let (mut kind, mut id) = (None, None);
     for (name, value) in members(resource) {
-        match name {
-            b"resourceType" => kind = plain_text(&resource[value]),
-            b"id" => id = plain_text(&resource[value]),
+        match &*name {
+            "resourceType" => kind = text(&resource[value]),
+            "id" => id = text(&resource[value]),
             _ => {}
         }
         if kind.is_some() && id.is_some() {
@@ -106,7 +121,7 @@ pub(super) fn type_and_id(resource: &[u8]) -> (Option<&str>, Option<&str>) {
 /// What a Bundle's top level holds, as it is met.
 pub(super) enum Part {
     /// Another member: name and value.
-    Member(Vec<u8>, Vec<u8>),
+    Member(String, Vec<u8>),
     /// One entry, with its place in the file.
     Entry(Vec<u8>, u64),
 }
@@ -234,8 +249,9 @@ impl<R: Read> BundleReader<R> {
                 }
                 Some(b'"') => {
                     let name = self.value()?;
+                    let name = text(&name).ok_or_else(|| self.broken())?.into_owned();
                     self.expect(b':')?;
-                    if name == b"\"entry\"" && self.peek()? == Some(b'[') {
+                    if name == "entry" && self.peek()? == Some(b'[') {
                         self.at += 1;
                         self.in_entries = true;
                         continue;
@@ -297,7 +313,18 @@ mod tests {
     #[test]
     fn members_are_found_without_reading_their_values() {
         let text = br#"{"resourceType":"Patient","x":{"id":"no"},"id" : "yes"}"#;
-        assert_eq!(type_and_id(text), (Some("Patient"), Some("yes")));
+        assert_eq!(type_and_id(text), (Some("Patient".into()), Some("yes".into())));
+    }
+
+    #[test]
+    fn escapes_in_names_and_texts_change_nothing() {
+        let text = br#"{"resource\u0054ype":"P\u0061tient","id":"a\/b"}"#;
+        assert_eq!(type_and_id(text), (Some("Patient".into()), Some("a/b".into())));
+        assert_eq!(
+            strings(br#"["a\"b", {"http:\/\/x":"\u0041"}, "open"#).collect::<Vec<_>>(),
+            ["a\"b", "http://x", "A"]
+        );
+        assert_eq!(entries(br#"{"\u0065ntry":[{"a":1}]}"#, 3).expect("a Bundle").len(), 1);
     }
 
     proptest! {
@@ -306,6 +333,7 @@ mod tests {
             let text = if prefix { [b"{\"entry\":[", &bytes[..]].concat() } else { bytes };
             let _ = entries(&text, 5);
             let _ = type_and_id(&text);
+            strings(&text).for_each(drop);
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Fate {
     Quarantined = 3,
     /// Not kept: there is no record in it.
     Refused = 4,
+    /// A further line about a quarantined entry: it was mended and stored.
+    Released = 5,
 }
 
 impl Fate {
@@ -27,10 +29,13 @@ impl Fate {
             Fate::Unchanged => "unchanged",
             Fate::Quarantined => "quarantined",
             Fate::Refused => "refused",
+            Fate::Released => "released",
         }
     }
     fn from_number(number: u8) -> Option<Fate> {
-        [Fate::Stored, Fate::Unchanged, Fate::Quarantined, Fate::Refused].into_iter().find(|fate| *fate as u8 == number)
+        [Fate::Stored, Fate::Unchanged, Fate::Quarantined, Fate::Refused, Fate::Released]
+            .into_iter()
+            .find(|fate| *fate as u8 == number)
     }
 }
 
@@ -176,9 +181,9 @@ fn code_of(number: u64) -> Option<Code> {
 }
 
 /// An entry kept aside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Its number.
+    /// Its number, given once and never again.
     pub number: u64,
     /// The import source and the entry in it.
     pub source: u32,
@@ -188,6 +193,20 @@ pub struct Quarantined {
     pub issues: Vec<Issue>,
     /// Its bytes, word for word. Wrapped so that `Debug` does not show them.
     pub bytes: crate::phi::Phi<Vec<u8>>,
+    /// Where it starts in the source, in bytes.
+    pub(crate) offset: u64,
+    /// Its own address in the source.
+    pub(crate) full_url: Option<String>,
+    /// The id the other entries of its source know it by; empty where it is not known.
+    pub(crate) id: String,
+    /// What addresses in it stand for, as `Type/id`.
+    pub(crate) addresses: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Quarantined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Quarantined({} of source {}, entry {})", self.number, self.source, self.entry)
+    }
 }
 
 impl Quarantined {
@@ -205,6 +224,14 @@ impl Quarantined {
             out.bytes(issue.message.as_bytes());
         }
         out.bytes(self.bytes.expose());
+        out.number(self.offset);
+        out.bytes(self.full_url.as_deref().unwrap_or_default().as_bytes());
+        out.bytes(self.id.as_bytes());
+        out.number(self.addresses.len() as u64);
+        for (address, target) in &self.addresses {
+            out.bytes(address.as_bytes());
+            out.bytes(target.as_bytes());
+        }
         out.0
     }
 
@@ -230,7 +257,17 @@ impl Quarantined {
             });
         }
         let bytes = crate::phi::Phi::new(reader.bytes()?.to_vec());
-        Ok(Quarantined { number, source, entry, issues, bytes })
+        let mut kept = Quarantined { number, source, entry, issues, bytes, ..Quarantined::default() };
+        if reader.rest.is_empty() {
+            return Ok(kept); // written by a version that kept no more
+        }
+        kept.offset = reader.number()?;
+        kept.full_url = Some(reader.text()?).filter(|address| !address.is_empty());
+        kept.id = reader.text()?;
+        for _ in 0..reader.number()? {
+            kept.addresses.push((reader.text()?, reader.text()?));
+        }
+        Ok(kept)
     }
 }
 
@@ -299,7 +336,12 @@ mod tests {
             entry: 2,
             issues: vec![issue],
             bytes: crate::phi::Phi::new(vec![1, 2]),
+            offset: 77,
+            full_url: Some("urn:uuid:x".into()),
+            id: "p".into(),
+            addresses: vec![("urn:uuid:y".into(), "Patient/y".into())],
         };
+        assert_eq!(format!("{kept:?}"), "Quarantined(4 of source 1, entry 2)");
         assert_eq!(Quarantined::decode(4, &kept.encode()).expect("readable"), kept);
         assert!(decode(&[9, 9]).is_err() && Quarantined::decode(1, &[1, 2, 3]).is_err());
     }
