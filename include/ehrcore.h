@@ -194,6 +194,10 @@ enum ehr_code {
     EHR_PACKAGE_LIMIT = 295,
     /* a package that another one depends on is not loaded */
     EHR_PACKAGE_MISSING = 296,
+    /* a formal rule of the standard (invariant) does not hold */
+    EHR_INVARIANT_BROKEN = 380,
+    /* a formal rule of the standard (invariant) could not be evaluated on this */
+    EHR_INVARIANT_UNKNOWN = 381,
     /* the key does not open this */
     EHR_WRONG_KEY = 400,
     /* stored bytes are not what was written */
