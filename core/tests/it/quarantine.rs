@@ -147,7 +147,7 @@ fn by_source(session: &Session) -> BTreeMap<u32, Vec<u32>> {
 }
 
 fn lines(count: usize) -> String {
-    let gender = |n: usize| if n % 100 == 0 { "wrong" } else { "other" };
+    let gender = |n: usize| if n.is_multiple_of(100) { "wrong" } else { "other" };
     let line = |n| format!("{{\"resourceType\":\"Patient\",\"id\":\"p{n}\",\"gender\":\"{}\"}}\n", gender(n));
     (0..count).map(line).collect()
 }
