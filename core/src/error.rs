@@ -114,6 +114,11 @@ catalogue! {
     ExpansionImpossible = 261, "expansion-impossible", "a part of the value set cannot be listed here, and no source lists it";
     ExpansionLimit = 262, "expansion-limit", "the value set has more codes than the limit";
     ConceptMapUnknown = 263, "concept-map-unknown", "the concept map is in no package";
+    DefinitionCode = 264, "definition-code", "a definition names a code that its code system or value set does not have";
+    DefinitionFilter = 265, "definition-filter", "a filter of a value set has no meaning in its code system";
+    DefinitionCount = 266, "definition-count", "a complete code system does not have as many concepts as it says";
+    DefinitionSupplement = 267, "definition-supplement", "a supplement does not fit the code system it supplements";
+    DefinitionUrl = 268, "definition-url", "a definition or a code system is named by a url that is not absolute";
     // 285-289: shapes and check digits of codes
     CodeShape = 285, "code-shape", "the code does not have the shape that its system gives its codes";
     CodeCheckDigit = 286, "code-check-digit", "the check digit of the code does not fit its other digits";

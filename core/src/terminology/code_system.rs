@@ -29,8 +29,8 @@ pub struct CodeSystem {
     folds: bool,
     pub(super) rows: Vec<Row>,
     by_code: HashMap<Box<str>, u32>,
-    /// The properties that it declares or that a concept has.
-    properties: HashSet<Box<str>>,
+    /// The properties that it declares, with their type, or that a concept has.
+    properties: HashMap<Box<str>, Option<Box<str>>>,
 }
 
 /// One concept.
@@ -74,10 +74,13 @@ impl CodeSystem {
             folds: root.get("caseSensitive").and_then(Node::as_bool) == Some(false),
             rows: Vec::new(),
             by_code: HashMap::new(),
-            properties: HashSet::new(),
+            properties: HashMap::new(),
         };
         for property in root.list("property") {
-            made.properties.extend(property.text("code").map(|code| code.as_ref().into()));
+            if let Some(code) = property.text("code") {
+                let kind = property.text("type").map(|kind| kind.as_ref().into());
+                made.properties.insert(code.as_ref().into(), kind);
+            }
         }
         made.read_concepts(root, None);
         made.link();
@@ -106,7 +109,7 @@ impl CodeSystem {
                     ("inactive", "true") | ("status", "retired" | "inactive") => row.inactive = true,
                     _ => {}
                 }
-                self.properties.insert(name.as_ref().into());
+                self.properties.entry(name.as_ref().into()).or_default();
                 row.properties.push((name.as_ref().into(), value.into()));
             }
             for designation in concept.list("designation") {
@@ -186,7 +189,11 @@ impl CodeSystem {
     }
     /// Whether filters on the property mean something here.
     pub(super) fn has_property(&self, name: &str) -> bool {
-        self.properties.contains(name)
+        self.properties.contains_key(name)
+    }
+    /// The type of a property, where the system declares it.
+    pub(super) fn property_type(&self, name: &str) -> Option<&str> {
+        self.properties.get(name)?.as_deref()
     }
     /// The rows below one, itself not among them; in cycles, each once.
     pub(super) fn below(&self, at: u32) -> HashSet<u32> {

@@ -7,6 +7,7 @@
 
 mod code_system;
 mod concept_map;
+mod definitions;
 mod expand;
 mod facts;
 mod filter;
@@ -19,6 +20,7 @@ mod value_set;
 
 pub use code_system::{CodeSystem, Content, Designation};
 pub use concept_map::Translation;
+pub use definitions::DefinitionFinding;
 pub use expand::{Expansion, ExpansionEntry, ExpansionOptions};
 pub use source::{Answer, Source};
 pub use value_set::ValueSet;
