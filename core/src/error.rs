@@ -132,6 +132,19 @@ catalogue! {
     PackageMissing = 296, "package-missing", "a package that another one depends on is not loaded";
     // 300-359: profiles
     // 360-379: questionnaires
+    ItemUnknown = 361, "item-unknown", "the questionnaire has no item of this linkId at this place";
+    ItemOrder = 362, "item-order", "the items do not stand in the order of the questionnaire";
+    ItemDisabled = 363, "item-disabled", "an item is answered that is not enabled";
+    ItemShape = 364, "item-shape", "answers or items stand where the type of the item has none";
+    AnswerMissing = 365, "answer-missing", "a required item has no answer";
+    AnswerCount = 366, "answer-count", "there are more or fewer answers than the item allows";
+    AnswerType = 367, "answer-type", "the answer is not of the type that the item asks for";
+    AnswerOption = 368, "answer-option", "the answer is none of those the item offers";
+    AnswerRange = 369, "answer-range", "the answer is below or above what the item allows";
+    AnswerUnit = 370, "answer-unit", "the unit is none of those the item allows, or cannot be compared with its limits";
+    AnswerForm = 371, "answer-form", "the answer does not have the form that the item asks for";
+    QuestionnaireRule = 372, "questionnaire-rule", "the questionnaire asks for what no response can give";
+    QuestionnaireDate = 373, "questionnaire-date", "the response was written outside the time in which the questionnaire is to be used";
     // 380-389: invariants
     InvariantBroken = 380, "invariant-broken", "a formal rule of the standard (invariant) does not hold";
     InvariantUnknown = 381, "invariant-unknown", "a formal rule of the standard (invariant) could not be evaluated on this";

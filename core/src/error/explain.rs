@@ -28,15 +28,27 @@ pub enum Setting {
     SmallLimits,
     /// When it is written as XML.
     WritingXml,
+    /// When a response is checked against this questionnaire.
+    Questionnaire(&'static str),
+    /// When a questionnaire is checked against its own rules.
+    OwnRules,
 }
 
 impl Setting {
     /// In words.
-    pub const fn words(self) -> &'static str {
+    pub fn words(self) -> String {
+        if let Setting::Questionnaire(form) = self {
+            return format!("when it is checked against the questionnaire {form}");
+        }
+        self.plain_words().to_owned()
+    }
+    const fn plain_words(self) -> &'static str {
         match self {
             Setting::Reading => "when it is read or validated",
             Setting::SmallLimits => "when it is read with limits of 3 levels, 64 bytes, 6 values and 1 finding",
             Setting::WritingXml => "when it is written as XML",
+            Setting::Questionnaire(_) => "when it is checked against its questionnaire",
+            Setting::OwnRules => "when a questionnaire is checked against its own rules",
         }
     }
 }
@@ -63,6 +75,19 @@ const fn set(setting: Setting, explanation: Explanation) -> Explanation {
 
 const PATIENT: &str = r#"{"resourceType":"Patient","active":true}"#;
 const XML_PATIENT: &str = r#"<Patient xmlns="http://hl7.org/fhir"><active value="true"/></Patient>"#;
+
+/// A questionnaire with these items.
+macro_rules! form {
+    ($items:literal) => {
+        Setting::Questionnaire(concat!(r#"{"resourceType":"Questionnaire","status":"active","item":["#, $items, "]}"))
+    };
+}
+/// A response with these items.
+macro_rules! response {
+    ($items:literal) => {
+        concat!(r#"{"resourceType":"QuestionnaireResponse","status":"completed","item":["#, $items, "]}")
+    };
+}
 
 #[rustfmt::skip]
 const EXPLANATIONS: &[Explanation] = &[
@@ -164,6 +189,43 @@ const EXPLANATIONS: &[Explanation] = &[
     plain(Code::BundleShape, "Look up what the type of the Bundle asks of its entries: a transaction wants a request, a response wants a response.",
         r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Patient","active":true}}]}"#,
         r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Patient","active":true},"request":{"method":"POST","url":"Patient"}}]}"#),
+    // questionnaires
+    set(form!(r#"{"linkId":"a","type":"string"}"#), plain(Code::ItemUnknown, "Use the linkIds of the questionnaire, each where the questionnaire has it.",
+        response!(r#"{"linkId":"b","answer":[{"valueString":"x"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"x"}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"string"},{"linkId":"b","type":"string"}"#), plain(Code::ItemOrder, "Put the items into the order of the questionnaire.",
+        response!(r#"{"linkId":"b","answer":[{"valueString":"x"}]},{"linkId":"a","answer":[{"valueString":"x"}]}"#),
+        response!(r#"{"linkId":"a","answer":[{"valueString":"x"}]},{"linkId":"b","answer":[{"valueString":"x"}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"boolean"},{"linkId":"b","type":"string","enableWhen":[{"question":"a","operator":"=","answerBoolean":true}]}"#),
+        plain(Code::ItemDisabled, "Take the answer out, or correct the answer that its condition looks at.",
+        response!(r#"{"linkId":"a","answer":[{"valueBoolean":false}]},{"linkId":"b","answer":[{"valueString":"x"}]}"#),
+        response!(r#"{"linkId":"a","answer":[{"valueBoolean":true}]},{"linkId":"b","answer":[{"valueString":"x"}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"group","item":[{"linkId":"b","type":"string"}]}"#), plain(Code::ItemShape, "A group has items, a question has answers, and items below a question stand inside its answers.",
+        response!(r#"{"linkId":"a","answer":[{"valueString":"x"}]}"#), response!(r#"{"linkId":"a","item":[{"linkId":"b","answer":[{"valueString":"x"}]}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"string","required":true}"#), plain(Code::AnswerMissing, "Answer the item; a response that is not finished has the status in-progress.",
+        response!(r#"{"linkId":"a"}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"x"}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"string"}"#), plain(Code::AnswerCount, "Give one answer, or as many as the item allows; all answers to a question stand in one item.",
+        response!(r#"{"linkId":"a","answer":[{"valueString":"x"},{"valueString":"y"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"x"}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"integer"}"#), plain(Code::AnswerType, "Give the value in the type that the item has: `valueInteger`, `valueCoding` and so on.",
+        response!(r#"{"linkId":"a","answer":[{"valueString":"1"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueInteger":1}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"choice","answerOption":[{"valueCoding":{"system":"http://example.org","code":"yes"}}]}"#),
+        plain(Code::AnswerOption, "Choose one of the options, with its system and code as the questionnaire has them.",
+        response!(r#"{"linkId":"a","answer":[{"valueCoding":{"code":"yes"}}]}"#), response!(r#"{"linkId":"a","answer":[{"valueCoding":{"system":"http://example.org","code":"yes"}}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"string","maxLength":3}"#), plain(Code::AnswerRange, "Keep the answer within the limits of the item.",
+        response!(r#"{"linkId":"a","answer":[{"valueString":"four"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"two"}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"quantity","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/questionnaire-unitOption","valueCoding":{"system":"http://unitsofmeasure.org","code":"kg"}}]}"#),
+        plain(Code::AnswerUnit, "Give system and code of a unit that the item allows.",
+        response!(r#"{"linkId":"a","answer":[{"valueQuantity":{"value":1,"unit":"kg"}}]}"#),
+        response!(r#"{"linkId":"a","answer":[{"valueQuantity":{"value":1,"system":"http://unitsofmeasure.org","code":"kg"}}]}"#))),
+    set(form!(r#"{"linkId":"a","type":"string","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/regex","valueString":"[0-9]+"}]}"#),
+        plain(Code::AnswerForm, "Write the answer in the form that the item describes.",
+        response!(r#"{"linkId":"a","answer":[{"valueString":"one"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"1"}]}"#))),
+    set(Setting::OwnRules, plain(Code::QuestionnaireRule, "Mend the questionnaire: conditions name items that are there, and options, initial values and limits fit the type of their item.",
+        r#"{"resourceType":"Questionnaire","status":"draft","item":[{"linkId":"a","type":"integer","initial":[{"valueString":"1"}]}]}"#,
+        r#"{"resourceType":"Questionnaire","status":"draft","item":[{"linkId":"a","type":"integer","initial":[{"valueInteger":1}]}]}"#)),
+    set(Setting::Questionnaire(r#"{"resourceType":"Questionnaire","status":"active","effectivePeriod":{"end":"2020"},"item":[{"linkId":"a","type":"string"}]}"#),
+        plain(Code::QuestionnaireDate, "Use the questionnaire that was in force, or correct the date.",
+        r#"{"resourceType":"QuestionnaireResponse","status":"completed","authored":"2021-05-01","item":[{"linkId":"a"}]}"#,
+        r#"{"resourceType":"QuestionnaireResponse","status":"completed","authored":"2020-05-01","item":[{"linkId":"a"}]}"#)),
     set(Setting::SmallLimits, plain(Code::FindingsTruncated, "Mend what is named first and validate again, or raise the limit.",
         r#"{"resourceType":"Basic","a":1,"b":2}"#, r#"{"resourceType":"Basic","code":{"text":"A"}}"#)),
 ];

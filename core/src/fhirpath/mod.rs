@@ -17,6 +17,7 @@ mod moment;
 mod parser;
 mod quantity;
 mod regex;
+pub(crate) use regex::Pattern;
 mod scope;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::error::{Code, Result};
 use regex::{Regex, RegexBuilder};
 
 #[derive(Debug)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     regex: Regex,
     empty: bool,
 }
@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 impl Pattern {
     /// Reads a pattern; `full` means that it must match the whole text.
-    pub(super) fn new(text: &str, full: bool) -> Result<Self> {
+    pub(crate) fn new(text: &str, full: bool) -> Result<Self> {
         let ascii = in_ascii(text);
         let whole = if full { format!(r"\A(?:{ascii})\z") } else { ascii };
         let built = RegexBuilder::new(&whole)
@@ -27,7 +27,7 @@ impl Pattern {
         let regex = built.map_err(|_| Code::FhirpathPattern.error())?;
         Ok(Pattern { regex, empty: text.is_empty() })
     }
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         self.regex.is_match(text)
     }
     /// Replaces every match; `$1` or `${name}` in the replacement is a group.

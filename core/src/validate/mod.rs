@@ -5,6 +5,9 @@
 //! pass (FHIRPath invariants, profiles, terminology) gets a room of its own below this one.
 
 pub(crate) mod invariants;
+mod questionnaire;
+
+pub use questionnaire::{questionnaire, questionnaire_response};
 
 use crate::error::{Code, Error};
 use crate::limits::Limits;
