@@ -443,11 +443,13 @@ impl<'a> Import<'a> {
             if too_long {
                 offset += skip_line(&mut input)?;
             }
-            let text = line.trim_ascii();
-            if !text.is_empty() {
+            line.truncate(line.trim_ascii_end().len());
+            let spaces = line.len() - line.trim_ascii_start().len();
+            if spaces < line.len() {
                 entry += 1;
                 let refused = too_long.then_some(Code::LimitSize);
-                let resource = if too_long { Vec::new() } else { text.to_vec() };
+                let mut resource = if too_long { Vec::new() } else { std::mem::take(&mut line) };
+                resource.drain(..spaces.min(resource.len()));
                 bytes_in_group += resource.len();
                 group.push(Raw { entry, offset: place, full_url: None, resource, refused });
             }

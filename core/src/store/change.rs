@@ -63,6 +63,8 @@ pub struct Change<'s> {
     pending: Vec<Pending>,
     pending_bytes: usize,
     by_id: HashMap<[u8; 13], usize>,
+    /// Ids and bytes of what is pending, one after another.
+    texts: Vec<u8>,
     /// Index entries of what is pending: parameter, value, extra.
     entries: Vec<(u16, u64, u64)>,
     /// Tokens of the global index, by a hash of what they stand for and the patient.
@@ -86,14 +88,14 @@ struct PatientState {
 struct Pending {
     patient: u32,
     kind: ResourceType,
-    id: Box<str>,
+    id: Range<usize>,
     key: [u8; 13],
     version: u32,
     deleted: bool,
     before: Option<Place>,
     source: u32,
     entry: u32,
-    bytes: Box<[u8]>,
+    bytes: Range<usize>,
     entries: Range<usize>,
 }
 
@@ -152,6 +154,7 @@ impl Store {
             pending: Vec::new(),
             pending_bytes: 0,
             by_id: HashMap::new(),
+            texts: Vec::new(),
             entries: Vec::new(),
             seen: HashSet::new(),
             tokens: Vec::new(),
@@ -187,7 +190,7 @@ impl Change<'_> {
         let kind = record.kind();
         let key = self.store.id_key(kind, id);
         if let Some(&at) = self.by_id.get(&key) {
-            if !self.pending[at].deleted && *self.pending[at].bytes == *record.original() {
+            if !self.pending[at].deleted && self.texts[self.pending[at].bytes.clone()] == *record.original() {
                 return Ok(Outcome::Unchanged(self.pending[at].version));
             }
             self.flush()?;
@@ -202,17 +205,18 @@ impl Change<'_> {
         };
         let entries = self.index(record, patient, meta);
         let version = before.as_ref().map_or(1, |newest| newest.slot().version.saturating_add(1));
+        let (id, bytes) = (self.keep(id.as_bytes()), self.keep(record.original()));
         self.push(Pending {
             patient,
             kind,
-            id: id.into(),
+            id,
             key,
             version,
             deleted: false,
             before: before.map(|newest| newest.place),
             source: meta.source,
             entry: meta.entry,
-            bytes: record.original().into(),
+            bytes,
             entries,
         })?;
         Ok(if version == 1 { Outcome::Created } else { Outcome::Updated(version) })
@@ -231,17 +235,18 @@ impl Change<'_> {
         let newest = newest.ok_or_else(|| Code::NotFound.error())?;
         self.load_patient(newest.place.patient)?;
         let version = newest.slot().version.saturating_add(1);
+        let id = self.keep(id.as_bytes());
         self.push(Pending {
             patient: newest.place.patient,
             kind,
-            id: id.into(),
+            id,
             key,
             version,
             deleted: true,
             before: Some(newest.place),
             source: 0,
             entry: 0,
-            bytes: Box::default(),
+            bytes: 0..0,
             entries: 0..0,
         })?;
         Ok(version)
@@ -313,6 +318,13 @@ impl Change<'_> {
         writing.batch.absorb(std::mem::take(&mut self.rows.mine));
         self.store.settle(writing)?;
         Ok(number)
+    }
+
+    /// Keeps a text until the next flush.
+    fn keep(&mut self, text: &[u8]) -> Range<usize> {
+        let start = self.texts.len();
+        self.texts.extend_from_slice(text);
+        start..self.texts.len()
     }
 
     fn push(&mut self, pending: Pending) -> Result<()> {
@@ -459,6 +471,7 @@ impl Change<'_> {
         self.pending_bytes = 0;
         let mut pending = std::mem::take(&mut self.pending);
         let entries = std::mem::take(&mut self.entries);
+        let mut texts = std::mem::take(&mut self.texts);
         pending.sort_by_key(|one| (one.patient, one.kind)); // stable: versions of one record stay in order
         let mut segments: BTreeMap<u32, Segment> = BTreeMap::new();
         for group in pending.chunk_by(|a, b| (a.patient, a.kind) == (b.patient, b.kind)) {
@@ -472,9 +485,11 @@ impl Change<'_> {
                 };
                 let (now, after) = rest.split_at(rest.iter().take(BLOCK_RECORDS).take_while(fits).count());
                 rest = after;
-                self.write_block(now, &entries, &mut segments)?;
+                self.write_block(now, &texts, &entries, &mut segments)?;
             }
         }
+        texts.clear();
+        self.texts = texts;
         let tokens = std::mem::take(&mut self.tokens);
         let few = tokens.len() <= FEW_TOKENS;
         for key in tokens {
@@ -488,6 +503,7 @@ impl Change<'_> {
     fn write_block(
         &mut self,
         group: &[Pending],
+        texts: &[u8],
         entries: &[(u16, u64, u64)],
         segments: &mut BTreeMap<u32, Segment>,
     ) -> Result<()> {
@@ -495,7 +511,7 @@ impl Change<'_> {
         let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
         let block = state.next_block;
         state.next_block = block.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
-        let slots: Vec<NewSlot<'_>> = group.iter().map(new_slot).collect();
+        let slots: Vec<NewSlot<'_>> = group.iter().map(|one| new_slot(one, texts)).collect();
         let plain = layout::write_block(self.state.next_commit, self.state.at, &self.actor, &slots);
         let context = self.store.context(patient, RowKind::Block, block);
         let packed = self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
@@ -582,10 +598,10 @@ impl std::fmt::Debug for Change<'_> {
     }
 }
 
-fn new_slot(one: &Pending) -> NewSlot<'_> {
+fn new_slot<'a>(one: &Pending, texts: &'a [u8]) -> NewSlot<'a> {
     let Pending { kind, version, deleted, before, source, entry, .. } = *one;
     let slot = Slot { kind, id: 0..0, version, deleted, before, source, entry, body: 0..0 };
-    NewSlot { slot, id: &one.id, body: &one.bytes }
+    NewSlot { slot, id: &texts[one.id.clone()], body: &texts[one.bytes.clone()] }
 }
 
 fn id_row(place: Place) -> Vec<u8> {

@@ -110,19 +110,20 @@ impl<'a> Reader<'a> {
 /// What goes into a block.
 pub(super) struct NewSlot<'a> {
     pub(super) slot: Slot,
-    pub(super) id: &'a str,
+    pub(super) id: &'a [u8],
     pub(super) body: &'a [u8],
 }
 
 pub(super) fn write_block(commit: u64, at: Timestamp, actor: &str, slots: &[NewSlot<'_>]) -> Vec<u8> {
-    let mut out = Writer::default();
+    let bodies: usize = slots.iter().map(|slot| slot.body.len() + 80).sum();
+    let mut out = Writer(Vec::with_capacity(bodies + 80));
     out.number(commit);
     out.signed(at.0);
     out.bytes(actor.as_bytes());
     out.number(slots.len() as u64);
     for NewSlot { slot, id, body } in slots {
         out.number(slot.kind.number().into());
-        out.bytes(id.as_bytes());
+        out.bytes(id);
         out.number(slot.version.into());
         out.number(u64::from(slot.deleted) | u64::from(slot.before.is_some()) << 1);
         if let Some(before) = slot.before {
@@ -194,6 +195,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Parameter and value, then extra and record: in this order entries are sorted, two numbers being compared faster than four.
+    fn place(&self) -> u128 {
+        u128::from(self.parameter) << 64 | u128::from(self.value)
+    }
+    fn rest(&self) -> u128 {
+        u128::from(self.extra) << 32 | u128::from(self.record)
+    }
     /// Set in the parameter of values that are stretches of time: they are stored by their differences.
     pub(super) const DATE: u16 = 0x8000;
 }
@@ -231,7 +239,7 @@ impl Segment {
             out.number((*block).into());
             out.number((*slot).into());
         }
-        self.entries.sort_unstable();
+        self.entries.sort_unstable_by(|a, b| a.place().cmp(&b.place()).then_with(|| a.rest().cmp(&b.rest())));
         self.entries.dedup();
         let (mut parameter, mut value) = (0, 0);
         for group in self.entries.chunk_by(|a, b| (a.parameter, a.value, a.extra) == (b.parameter, b.value, b.extra)) {

@@ -53,22 +53,21 @@ impl Packer {
         if plain.len() > MOST_PLAIN {
             return Err(Code::LimitSize.error());
         }
-        let scratch = &mut *self.scratch;
-        scratch.clear();
-        scratch.resize(8 + zstd::zstd_safe::compress_bound(plain.len()), 0);
-        let compressed = self.compressor.compress_to_buffer(plain, &mut scratch[8..]).unwrap_or(usize::MAX);
-        let codec = if compressed < plain.len() { ZSTD_DICTIONARY } else { RAW };
-        if codec == RAW {
-            scratch.truncate(8);
-            scratch.extend_from_slice(plain);
-        } else {
-            scratch.truncate(8 + compressed);
+        let most = 8 + zstd::zstd_safe::compress_bound(plain.len()).max(plain.len());
+        if self.scratch.len() < padme(most) {
+            self.scratch.resize(padme(most), 0);
         }
-        let length = scratch.len() - 8;
+        let scratch = &mut *self.scratch;
+        let compressed = self.compressor.compress_to_buffer(plain, &mut scratch[8..most]).unwrap_or(usize::MAX);
+        let (codec, length) = if compressed < plain.len() { (ZSTD_DICTIONARY, compressed) } else { (RAW, plain.len()) };
+        if codec == RAW {
+            scratch[8..8 + length].copy_from_slice(plain);
+        }
         scratch[..4].copy_from_slice(&(length as u32).to_be_bytes());
         scratch[4..8].copy_from_slice(&(plain.len() as u32).to_be_bytes());
-        scratch.resize(padme(scratch.len()), 0);
-        let mut sealed = seal_with(key, &context.digest(codec, dictionary_id(codec)), scratch, random)?;
+        let padded = padme(8 + length);
+        scratch[8 + length..padded].fill(0);
+        let mut sealed = seal_with(key, &context.digest(codec, dictionary_id(codec)), &scratch[..padded], random)?;
         sealed.insert(0, codec);
         Ok(sealed)
     }
