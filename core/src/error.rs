@@ -86,6 +86,14 @@ catalogue! {
     BundleShape = 218, "bundle-shape", "the Bundle breaks a rule of its type";
     FindingsTruncated = 219, "findings-truncated", "there were more findings than the limit; the rest were counted only";
     // 220-229: references and Bundles beyond their shape
+    BundleFullUrl = 220, "bundle-full-url", "the fullUrl of an entry does not fit its resource";
+    BundleLink = 221, "bundle-link", "a link of the Bundle occurs twice";
+    BundleSearch = 222, "bundle-search", "what a search found is not what was searched for, or has no id";
+    BundleUnreachable = 223, "bundle-unreachable", "an entry has no tie to the first of the document or message";
+    BundleReference = 224, "bundle-reference", "a reference of the document points to nothing in the Bundle";
+    AttachmentSize = 225, "attachment-size", "the size of the attachment is not that of its data";
+    ReferenceOutside = 226, "reference-outside", "a reference points to nothing in the record";
+    MarkdownHtml = 227, "markdown-html", "text in markdown holds a tag of HTML";
     // 230-249: FHIRPath
     FhirpathSyntax = 230, "fhirpath-syntax", "the expression is not well-formed FHIRPath";
     FhirpathTooDeep = 231, "fhirpath-too-deep", "the expression is longer or nested deeper than the limit";
@@ -131,6 +139,38 @@ catalogue! {
     PackageLimit = 295, "package-limit", "the package has more files or bytes than the limit";
     PackageMissing = 296, "package-missing", "a package that another one depends on is not loaded";
     // 300-359: profiles
+    ProfileUnknown = 300, "profile-unknown", "a profile is not among those loaded, so nothing was checked against it";
+    ProfileMin = 302, "profile-min", "the profile asks for more values of an element";
+    ProfileMax = 303, "profile-max", "the profile allows fewer values of an element";
+    ProfileType = 304, "profile-type", "the value is not of a type that the profile allows";
+    ProfileFixed = 305, "profile-fixed", "the value is not the one the profile fixes";
+    ProfilePattern = 306, "profile-pattern", "the value does not have the pattern of the profile";
+    ProfileConstraint = 307, "profile-constraint", "a constraint of the profile does not hold";
+    ProfileNoneFits = 308, "profile-none-fits", "the value conforms to none of the profiles of its type";
+    ValueRange = 309, "value-range", "the value is outside the bounds of the profile";
+    ValueLength = 310, "value-length", "the text is longer or shorter than the profile allows";
+    SliceMissing = 311, "slice-missing", "the profile asks for more values of a slice";
+    SliceRepeats = 312, "slice-repeats", "the profile allows fewer values of a slice";
+    SliceUnmatched = 313, "slice-unmatched", "the value belongs to no slice, and the slicing is closed";
+    SliceOrder = 314, "slice-order", "the slices are not in the order of the profile";
+    TargetProfile = 315, "target-profile", "the target of a reference conforms to none of the profiles named for it";
+    ReferenceAggregation = 316, "reference-aggregation", "the reference points to its target in a way the profile does not allow";
+    ConstraintUnread = 317, "constraint-unread", "a constraint of the profile cannot be evaluated, so it was not checked";
+    NarrativeParts = 318, "narrative-parts", "the parts of the narrative do not say what the profile asks of them";
+    MustSupport = 319, "must-support", "an element is absent that the profile asks systems to support";
+    ExtensionUnknown = 320, "extension-unknown", "the definition of an extension is not loaded";
+    ExtensionContext = 321, "extension-context", "the extension may not be used on this element";
+    ExtensionUrl = 322, "extension-url", "the url of an extension is not that of an extension";
+    ExtensionPart = 323, "extension-part", "the definition of the extension has no part of that url";
+    ExtensionModifier = 324, "extension-modifier", "an extension that changes meaning, and one that does not, have their own places";
+    BindingRequired = 330, "binding-required", "the code is not in the value set that the profile requires";
+    BindingExtensible = 331, "binding-extensible", "the code is not in the extensible value set of the profile";
+    BindingPreferred = 332, "binding-preferred", "the code is not in the value set that the profile prefers";
+    BindingUnchecked = 333, "binding-unchecked", "nobody here can tell whether the code is in the required value set";
+    CodeNotInSystem = 334, "code-not-in-system", "the code system does not have the code";
+    DisplayWrong = 335, "display-wrong", "the display is none that the code system has for the code";
+    CodingSystem = 336, "coding-system", "the system of a code is not that of a code system";
+    ValidationLimit = 340, "validation-limit", "the record needs more steps than the limit; it was checked in part";
     // 360-379: questionnaires
     ItemUnknown = 361, "item-unknown", "the questionnaire has no item of this linkId at this place";
     ItemOrder = 362, "item-order", "the items do not stand in the order of the questionnaire";

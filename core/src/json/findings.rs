@@ -73,6 +73,23 @@ pub(super) fn report(tree: &Tree, findings: &Findings) -> Report {
     report
 }
 
+/// Path, line and column of rows, which are in rising order.
+pub(crate) fn place(tree: &Tree, rows: impl Iterator<Item = usize>) -> Vec<(String, u32, u32)> {
+    let mut walk = PathWalk::new(tree);
+    let (mut line, mut line_start, mut scanned) = (1_u32, 0_usize, 0_usize);
+    let mut placed = Vec::new();
+    for row in rows {
+        let at = (tree.rows[row].start as usize).max(scanned);
+        for newline in memchr::memchr_iter(b'\n', &tree.source[scanned..at]) {
+            line += 1;
+            line_start = scanned + newline + 1;
+        }
+        scanned = at;
+        placed.push((walk.path(row), line, u32::try_from(at - line_start + 1).unwrap_or(u32::MAX)));
+    }
+    placed
+}
+
 /// Element paths of rows asked for in rising order, in one walk over the tree.
 struct PathWalk<'a> {
     tree: &'a Tree,

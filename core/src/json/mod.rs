@@ -11,6 +11,8 @@ mod primitive;
 mod shape;
 mod text;
 
+pub(crate) use findings::place;
+
 use crate::error::{Code, Error, Result};
 use crate::limits::Limits;
 use crate::record::{Document, Record};

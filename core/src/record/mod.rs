@@ -81,6 +81,16 @@ impl Record {
     pub fn root(&self) -> Node<'_> {
         Node::new(&self.0, 0)
     }
+    /// The value of a row, and how many rows there are.
+    pub(crate) fn node(&self, row: usize) -> Node<'_> {
+        Node::new(&self.0, row)
+    }
+    pub(crate) fn row_count(&self) -> usize {
+        self.0.rows.len()
+    }
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.0
+    }
     /// Writes the record without white space between values; order, digits and escapes stay.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         write::compact(&self.0, out);

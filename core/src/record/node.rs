@@ -34,6 +34,15 @@ impl<'a> Node<'a> {
     pub(crate) fn place(self) -> (&'a Tree, u32) {
         (self.tree, self.at)
     }
+    /// The number of the row.
+    pub(crate) fn at(self) -> usize {
+        self.at as usize
+    }
+    /// The name of the property it is the value of, as it stands in the text; of an item of an array, nothing.
+    pub(crate) fn key(self) -> &'a [u8] {
+        let row = self.row();
+        &self.tree.source[row.key as usize..row.key as usize + row.key_length as usize]
+    }
     pub(crate) fn row(self) -> &'a Row {
         &self.tree.rows[self.at as usize]
     }

@@ -247,6 +247,11 @@ pub fn invariants(of: TypeId) -> impl Iterator<Item = &'static Invariant> {
     INVARIANTS.iter().filter(move |row| row.of_type == of.0)
 }
 
+/// Every constraint of R4.
+pub(crate) fn all_invariants() -> impl Iterator<Item = &'static Invariant> {
+    INVARIANTS.iter()
+}
+
 /// What the JSON property `name` (without a leading `_`) means in `owner`; `valueQuantity` resolves to `value[x]`.
 #[inline]
 pub fn key(owner: TypeId, name: &[u8]) -> Option<Key> {

@@ -8,6 +8,14 @@ pub(crate) mod invariants;
 mod questionnaire;
 
 pub use questionnaire::{questionnaire, questionnaire_response};
+mod profile;
+#[cfg(test)]
+#[path = "tests.rs"]
+mod rules;
+mod run;
+mod validator;
+
+pub use validator::{Builder, Options, References, UnknownExtensions, Validator};
 
 use crate::error::{Code, Error};
 use crate::limits::Limits;

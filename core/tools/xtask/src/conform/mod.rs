@@ -9,6 +9,7 @@ mod xml;
 use crate::Done;
 use ehrcore::json::{read, read_document};
 use ehrcore::limits::Limits;
+use ehrcore::package::Package;
 use std::path::Path;
 use std::process::Command;
 
@@ -49,7 +50,9 @@ const SUITES: &[&str] = &[
 
 pub(crate) fn run(arguments: &[&str]) -> Done {
     let words: Vec<&str> = arguments.iter().copied().filter(|a| !a.starts_with("--")).collect();
-    let [suite, folder] = words[..] else { return Err("usage: cargo xtask conform SUITE DIR [--failures]".into()) };
+    let [suite, folder] = words[..] else {
+        return Err("usage: cargo xtask conform SUITE DIR [--failures] [--definitions=DIR]".into());
+    };
     let folder = Path::new(folder);
     if !folder.is_dir() {
         return Err("there is no such folder".into());
@@ -66,9 +69,9 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         "fhirpath" => fhirpath::run(folder, &mut score)?,
         "crypto" => each(folder, &mut |name, bytes| crypto::run(name, bytes, &mut score))?,
         "ucum" => ucum::run(folder, &mut score)?,
-        "validator" => validator::run("core", folder, failures, &mut score)?,
+        "validator" => validator::run("core", folder, &packages(folder, arguments)?, failures, &mut score)?,
         "validator-tx" | "validator-special" => {
-            validator::run(&suite["validator-".len()..], folder, failures, &mut score)?
+            validator::run(&suite["validator-".len()..], folder, &packages(folder, arguments)?, failures, &mut score)?
         }
         _ => return Err(format!("the suites are {}", SUITES.join(", ")).into()),
     }
@@ -80,6 +83,23 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         return Err("no case was found in that folder".into());
     }
     if score.passed == score.total { Ok(()) } else { Err(format!("{} cases failed", score.failures.len()).into()) }
+}
+
+/// The definitions that suites of meaning need: the archives of `--definitions=DIR` that are packages of R4 itself, of its
+/// extensions and of its terminology. Without the option the folder `definitions` beside the suite's.
+fn packages(folder: &Path, arguments: &[&str]) -> Result<Vec<Package>, Box<dyn std::error::Error>> {
+    let beside = folder.join("../definitions");
+    let named = arguments.iter().find_map(|word| word.strip_prefix("--definitions="));
+    let folders = named.map_or_else(|| vec![beside], |list| list.split(',').map(Into::into).collect());
+    let mut found = Vec::new();
+    for folder in folders {
+        let mut paths: Vec<_> = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "tgz")) {
+            found.push(Package::open(path)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Visits every `.json` file below a folder, those in archives too.

@@ -1,0 +1,97 @@
+//! The formal constraints of profiles.
+
+use super::Run;
+use super::items::Item;
+use crate::error::Code;
+use crate::fhirpath::{Expression, Host, Item as Value, Scope};
+use crate::record::Node;
+use crate::report::Severity;
+use crate::validate::profile::{Definitions, Profile, Rule};
+use std::sync::Arc;
+
+impl<'a> Run<'a> {
+    pub(super) fn constraints(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) {
+        for constraint in &rule.constraints {
+            let Some(expression) = constraint.expression() else {
+                self.find(item.node(), Code::ConstraintUnread, Severity::Information, "a constraint that is FHIRPath")
+                    .of(profile)
+                    .rule(&constraint.key)
+                    .done();
+                continue;
+            };
+            match self.holds(expression, item, resource) {
+                Some(true) => {}
+                Some(false) => self
+                    .find(
+                        item.node(),
+                        Code::ProfileConstraint,
+                        constraint.severity,
+                        "what the constraint of the profile says",
+                    )
+                    .of(profile)
+                    .rule(&constraint.key)
+                    .done(),
+                None => self
+                    .find(
+                        item.node(),
+                        Code::ConstraintUnread,
+                        Severity::Information,
+                        "a constraint that can be evaluated here",
+                    )
+                    .of(profile)
+                    .rule(&constraint.key)
+                    .done(),
+            }
+        }
+    }
+
+    /// Whether an expression holds for a value; None where it cannot be evaluated.
+    pub(super) fn holds(&self, expression: &Expression, item: Item<'a>, resource: usize) -> Option<bool> {
+        let host = Known { run: self, resource };
+        let scope = host.run.scope(item, resource).host(&host);
+        expression.holds(&scope).ok().map(|holds| holds.unwrap_or(false))
+    }
+
+    /// Whether an expression over a resource selects a node.
+    pub(super) fn selects(&self, expression: &Expression, node: Node<'a>, resource: usize) -> Option<bool> {
+        let scope = self.scope(Item::of(self.resources[resource].node), resource);
+        let found = expression.evaluate(&scope).ok()?;
+        let here = |item: &Value<'_>| {
+            let element = item.element();
+            let nodes = element.map(|element| [element.node(), element.companion()]).into_iter().flatten().flatten();
+            nodes.into_iter().any(|found| found.at() == node.at())
+        };
+        Some(found.iter().any(here))
+    }
+
+    fn scope(&self, item: Item<'a>, resource: usize) -> Scope<'a> {
+        let own = &self.resources[resource];
+        let outer = own.container.map_or(own.node, |container| self.resources[container].node);
+        Scope::new(item.node()).resource(own.node).root(outer).now(self.options.now())
+    }
+}
+
+/// What an expression may ask: references inside the record.
+struct Known<'r, 'a> {
+    run: &'r Run<'a>,
+    resource: usize,
+}
+
+impl Host for Known<'_, '_> {
+    fn resolve<'n>(&'n self, reference: &str, _from: Node<'n>) -> Option<Node<'n>> {
+        self.run.resolve_text(reference, self.resource).map(|number| self.run.resources[number].node)
+    }
+    fn member_of(&self, item: &Value<'_>, value_set: &str) -> Option<bool> {
+        let node = item.element()?.node()?;
+        self.run.is_member(self.run.record.node(node.at()), value_set)
+    }
+    fn conforms_to(&self, node: Node<'_>, profile: &str) -> Option<bool> {
+        let definitions: &Definitions = self.run.definitions;
+        let profile = definitions.profile(profile)?;
+        // A run of its own: the one that asks is in the middle of something.
+        let mut run = Run::new(definitions, self.run.options, self.run.record);
+        let node = self.run.record.node(node.at());
+        let resource = run.resource_of(node, self.resource);
+        Some(run.conforms(Item::of(node), profile, resource))
+    }
+}

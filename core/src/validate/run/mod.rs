@@ -1,0 +1,326 @@
+//! One validation: the walk over a record, and what it has found so far.
+
+mod bundle;
+mod constraints;
+mod data;
+mod extension;
+mod items;
+mod narrative;
+mod profile;
+mod reference;
+mod slicing;
+mod terms;
+
+use super::Options;
+use super::profile::{Definitions, Profile};
+use crate::error::Code;
+use crate::json;
+use crate::record::{Node, NodeKind, Record};
+use crate::report::{Issue, Report, Severity};
+use crate::schema::{TypeId, TypeKind};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// One validation of one record.
+pub(super) struct Run<'a> {
+    definitions: &'a Definitions,
+    options: &'a Options,
+    record: &'a Record,
+    resources: Vec<Resource<'a>>,
+    /// What resources of a Bundle are called: their full URLs.
+    addresses: HashMap<Cow<'a, str>, Vec<usize>>,
+    found: Vec<Finding>,
+    seen: HashSet<(u32, Code, Option<Arc<str>>)>,
+    over: u64,
+    /// How many trials are open: then findings only count.
+    trials: usize,
+    errors: u64,
+    steps: u64,
+    depth: usize,
+    /// What was checked against which profile, and how a trial ended.
+    checked: HashSet<(usize, *const Profile)>,
+    tried: HashMap<(usize, *const Profile), bool>,
+    open: HashSet<(usize, *const Profile)>,
+}
+
+/// A resource of the record: itself, one of a Bundle or Parameters, or a contained one.
+pub(super) struct Resource<'a> {
+    pub(super) node: Node<'a>,
+    pub(super) kind: TypeId,
+    /// The resource it is contained in.
+    pub(super) container: Option<usize>,
+    /// The Bundle it is an entry of, and its full URL.
+    pub(super) bundle: Option<usize>,
+    pub(super) full_url: Option<Cow<'a, str>>,
+}
+
+struct Finding {
+    row: u32,
+    code: Code,
+    severity: Severity,
+    message: Cow<'static, str>,
+    profile: Option<Arc<str>>,
+    rule: Option<Arc<str>>,
+}
+
+/// A validation takes no more steps than this many for each value of the record, and as many at least as a small one needs.
+const STEPS_EACH: u64 = 2_000;
+const STEPS_LEAST: u64 = 1 << 22;
+/// Profiles within profiles.
+const DEEPEST: usize = 100;
+
+impl<'a> Run<'a> {
+    pub(super) fn new(definitions: &'a Definitions, options: &'a Options, record: &'a Record) -> Self {
+        let mut run = Run {
+            definitions,
+            options,
+            record,
+            resources: Vec::new(),
+            addresses: HashMap::new(),
+            found: Vec::new(),
+            seen: HashSet::new(),
+            over: 0,
+            trials: 0,
+            errors: 0,
+            steps: STEPS_LEAST + STEPS_EACH * record.row_count() as u64,
+            depth: 0,
+            checked: HashSet::new(),
+            tried: HashMap::new(),
+            open: HashSet::new(),
+        };
+        run.list_resources();
+        run
+    }
+
+    /// Checks every resource of the record, and the record against `profiles` beside what its `meta.profile` names.
+    ///
+    /// `lines` says whether lines of the record's bytes are lines of what the caller gave.
+    pub(super) fn whole(mut self, profiles: &[&str], lines: bool) -> Report {
+        for number in 0..self.resources.len() {
+            self.resource(number, if number == 0 { profiles } else { &[] });
+        }
+        self.values();
+        self.report(lines)
+    }
+
+    fn resource(&mut self, number: usize, asked: &[&str]) {
+        let Resource { node, kind, .. } = self.resources[number];
+        let definitions = self.definitions;
+        if let Some(base) = definitions.profile(&format!("{}{}", super::profile::HL7, kind.name())) {
+            self.conform(node, base, number);
+        }
+        for url in asked {
+            match definitions.profile(url) {
+                Some(profile) => self.against(node, profile, number),
+                None => self.find(node, Code::ProfileUnknown, Severity::Error, "a profile that is loaded").from(url),
+            }
+        }
+        for url in definitions.globals(kind.name()) {
+            if let Some(profile) = definitions.profile(url) {
+                self.against(node, profile, number);
+            }
+        }
+        let named = node.get("meta").into_iter().flat_map(|meta| meta.list("profile"));
+        for name in named {
+            let Some(url) = name.as_str() else { continue };
+            match definitions.profile(&url) {
+                Some(profile) => self.against(node, profile, number),
+                None => self.find(name, Code::ProfileUnknown, Severity::Warning, "a profile that is loaded").done(),
+            }
+        }
+        if kind.name() == "Observation" {
+            self.vital_signs(node, number);
+        }
+        if kind.name() == "Bundle" {
+            self.bundle(node, number);
+        }
+    }
+
+    /// Checks a resource against a profile, where the profile is about its type.
+    fn against(&mut self, node: Node<'a>, profile: &'a Arc<Profile>, number: usize) {
+        if self.resources[number].kind.is_a(&profile.kind) {
+            self.conform(node, profile, number);
+        } else {
+            self.find(node, Code::ProfileType, Severity::Error, "a resource of the type that the profile is about")
+                .of(profile)
+                .done();
+        }
+    }
+
+    /// The profiles of R4 that an Observation with certain codes has to follow (R4, Observation, vital signs).
+    fn vital_signs(&mut self, node: Node<'a>, number: usize) {
+        let codings = node.get("code").into_iter().flat_map(|code| code.list("coding"));
+        for coding in codings {
+            if coding.text("system").as_deref() != Some("http://loinc.org") {
+                continue;
+            }
+            let Some(code) = coding.text("code") else { continue };
+            let Some((_, name)) = VITAL_SIGNS.iter().find(|(known, _)| *known == code) else { continue };
+            if let Some(profile) = self.definitions.profile(&format!("{}{name}", super::profile::HL7)) {
+                self.conform(node, profile, number);
+            }
+        }
+    }
+
+    // --- resources ---
+
+    /// Lists the resources of the record, each with what it is part of.
+    fn list_resources(&mut self) {
+        let mut open: Vec<(usize, usize)> = Vec::new(); // number of the resource, row after it
+        let mut entry: Option<Node<'a>> = None;
+        for row in 0..self.record.row_count() {
+            while open.last().is_some_and(|(_, end)| *end <= row) {
+                open.pop();
+            }
+            let node = self.record.node(row);
+            if node.kind() == NodeKind::Object && node.type_id().is_some_and(|type_id| type_id.name() == "Bundle.entry")
+            {
+                entry = Some(node);
+            }
+            let Some(kind) = node.type_id().filter(|kind| kind.row().kind == TypeKind::Resource) else { continue };
+            if node.kind() != NodeKind::Object {
+                continue;
+            }
+            let above = open.last().map(|(number, _)| *number);
+            let contained = node.element().is_some_and(|element| element.name() == "contained");
+            let mut made = Resource { node, kind, container: None, bundle: None, full_url: None };
+            if contained {
+                made.container = above;
+            } else if let Some(above) = above
+                && self.resources[above].kind.name() == "Bundle"
+            {
+                made.bundle = Some(above);
+                made.full_url = entry.and_then(|entry| entry.text("fullUrl"));
+            } else if let Some(above) = above {
+                made.bundle = self.resources[above].bundle;
+                made.full_url = self.resources[above].full_url.clone();
+            }
+            let number = self.resources.len();
+            if let Some(url) = &made.full_url {
+                self.addresses.entry(url.clone()).or_default().push(number);
+            }
+            open.push((number, node.row().next as usize));
+            self.resources.push(made);
+        }
+    }
+
+    // --- findings ---
+
+    /// Notes a finding; the builder puts it in when it is dropped.
+    fn find(
+        &mut self,
+        node: Node<'_>,
+        code: Code,
+        severity: Severity,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Noting<'_, 'a> {
+        let message = message.into();
+        Noting {
+            run: self,
+            finding: Finding { row: node.at() as u32, code, severity, message, profile: None, rule: None },
+        }
+    }
+
+    /// Whether `attempt` finds no error; what it finds is forgotten.
+    fn trial(&mut self, attempt: impl FnOnce(&mut Self)) -> bool {
+        let before = self.errors;
+        self.trials += 1;
+        attempt(self);
+        self.trials -= 1;
+        let good = self.errors == before;
+        self.errors = before;
+        good
+    }
+
+    /// Takes a step; false where there are none left.
+    fn step(&mut self) -> bool {
+        self.steps = self.steps.saturating_sub(1);
+        self.steps > 0
+    }
+
+    fn report(self, lines: bool) -> Report {
+        let mut report = Report::new();
+        let mut found = self.found;
+        found.sort_by_key(|finding| finding.row);
+        let placed = json::place(self.record.tree(), found.iter().map(|finding| finding.row as usize));
+        for (finding, (path, line, column)) in found.into_iter().zip(placed) {
+            let message = format!("{}: expected {}", finding.code.sentence(), finding.message);
+            let (line, column) = if lines { (line, column) } else { (0, 0) };
+            let mut issue = Issue::new(finding.severity, finding.code, message).at(path, line, column);
+            (issue.profile, issue.rule) = (finding.profile, finding.rule);
+            report.push(issue);
+        }
+        for _ in 0..self.over {
+            report.count_only();
+        }
+        if self.steps == 0 {
+            report.push(Issue::new(Severity::Error, Code::ValidationLimit, Code::ValidationLimit.sentence()));
+        }
+        report
+    }
+}
+
+/// A finding being noted.
+#[must_use]
+struct Noting<'r, 'a> {
+    run: &'r mut Run<'a>,
+    finding: Finding,
+}
+
+impl Noting<'_, '_> {
+    fn of(mut self, profile: &Profile) -> Self {
+        self.finding.profile = Some(profile.url.clone());
+        self
+    }
+    fn rule(mut self, rule: &Arc<str>) -> Self {
+        self.finding.rule = Some(rule.clone());
+        self
+    }
+    fn from(mut self, profile: &str) {
+        self.finding.profile = Some(profile.into());
+        self.done();
+    }
+    fn done(self) {
+        let (run, finding) = (self.run, self.finding);
+        if finding.severity <= Severity::Error {
+            run.errors += 1;
+        }
+        if run.trials > 0 {
+            return;
+        }
+        let named = finding.rule.clone().or_else(|| Some(Arc::from(&*finding.message)));
+        if !run.seen.insert((finding.row, finding.code, named)) {
+            return;
+        }
+        if run.found.len() < run.options.limits.findings { run.found.push(finding) } else { run.over += 1 }
+    }
+}
+
+impl TypeId {
+    /// Whether this type is the one of that name or derived from it.
+    pub(super) fn is_a(self, name: &str) -> bool {
+        let mut at = Some(self);
+        while let Some(type_id) = at {
+            if type_id.name() == name {
+                return true;
+            }
+            at = type_id.base();
+        }
+        matches!(name, "Resource" | "DomainResource") && self.row().kind == TypeKind::Resource
+    }
+}
+
+/// LOINC codes of vital signs and the profile of R4 that goes with each.
+const VITAL_SIGNS: &[(&str, &str)] = &[
+    ("85353-1", "vitalspanel"),
+    ("9279-1", "resprate"),
+    ("8867-4", "heartrate"),
+    ("2708-6", "oxygensat"),
+    ("8310-5", "bodytemp"),
+    ("8302-2", "bodyheight"),
+    ("9843-4", "headcircum"),
+    ("29463-7", "bodyweight"),
+    ("39156-5", "bmi"),
+    ("85354-9", "bp"),
+];

@@ -1,0 +1,274 @@
+//! A value against the rules of a profile.
+
+use super::items::Item;
+use super::{DEEPEST, Run};
+use crate::decimal::Decimal;
+use crate::error::Code;
+use crate::record::Node;
+use crate::report::Severity;
+use crate::schema::TypeId;
+use crate::time::Timestamp;
+use crate::time::fhir::DateTime;
+use crate::validate::profile::{Narrative, Pattern, Profile, Rule, TypeRule};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+impl<'a> Run<'a> {
+    /// Checks a resource or a value of a data type against a profile, once.
+    pub(super) fn conform(&mut self, node: Node<'a>, profile: &'a Arc<Profile>, resource: usize) {
+        self.conform_item(Item::of(node), profile, resource);
+    }
+
+    pub(super) fn conform_item(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, resource: usize) {
+        let key = (item.node().at(), Arc::as_ptr(profile));
+        if self.trials == 0 && !self.checked.insert(key) || !self.open.insert(key) {
+            return; // looked at already, or being looked at: a circle is no error of its own
+        }
+        if self.depth < DEEPEST && self.step() {
+            self.depth += 1;
+            self.item(item, profile, 0, resource);
+            self.depth -= 1;
+        }
+        self.open.remove(&key);
+    }
+
+    /// Whether a value conforms to a profile; what is found is forgotten.
+    pub(super) fn conforms(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, resource: usize) -> bool {
+        let key = (item.node().at(), Arc::as_ptr(profile));
+        if let Some(known) = self.tried.get(&key) {
+            return *known;
+        }
+        let circle = !self.open.is_empty() && self.open.contains(&key);
+        let good = self.trial(|run| run.conform_item(item, profile, resource));
+        // What was assumed of an open circle is not kept.
+        if !circle && self.open.is_empty() {
+            self.tried.insert(key, good);
+        }
+        good
+    }
+
+    /// Checks one value against one rule and those below it.
+    pub(super) fn item(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, at: u32, resource: usize) {
+        if !self.step() {
+            return;
+        }
+        let rule = &profile.rules[at as usize];
+        if !rule.types.is_empty() && !self.types(item, profile, rule, resource) {
+            return;
+        }
+        if let Some(value) = item.value {
+            self.value(value, profile, rule);
+        } else if rule.fixed.is_some() || rule.pattern.is_some() {
+            self.find(item.node(), Code::ProfilePattern, Severity::Error, "the value that the profile fixes")
+                .of(profile)
+                .done();
+        }
+        self.bindings(item, profile, rule);
+        self.constraints(item, profile, rule, resource);
+        self.children(item, profile, rule, resource);
+    }
+
+    fn children(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) {
+        let borrowed = rule.same_as.filter(|_| rule.children.is_empty());
+        let children = borrowed.map_or(&rule.children, |from| &profile.rules[from as usize].children);
+        for child in children {
+            let rule = &profile.rules[*child as usize];
+            let items = item.children(&rule.name);
+            self.count(item, items.len(), rule, profile);
+            if rule.must_support && items.is_empty() && self.options.must_support {
+                let message = format!("`{}`, which the profile asks systems to support", rule.name);
+                self.find(item.node(), Code::MustSupport, Severity::Information, message).of(profile).done();
+            }
+            for item in &items {
+                self.item(*item, profile, *child, resource);
+            }
+            if !rule.slices.is_empty() || rule.slicing.is_some() {
+                self.slices(item, &items, profile, *child, resource);
+            }
+        }
+    }
+
+    /// Compares how many values there are with how many there have to be.
+    pub(super) fn count(&mut self, parent: Item<'a>, count: usize, rule: &Rule, profile: &Profile) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let slice = rule.slice.is_some();
+        let name = match &rule.slice {
+            Some(slice) => format!("`{}:{slice}`", rule.name),
+            None => format!("`{}`", rule.name),
+        };
+        let (less, more) =
+            if slice { (Code::SliceMissing, Code::SliceRepeats) } else { (Code::ProfileMin, Code::ProfileMax) };
+        let broken = if count < rule.min {
+            Some((less, format!("at least {} of {name}", rule.min)))
+        } else {
+            rule.max.filter(|max| count > *max).map(|max| (more, format!("at most {max} of {name}")))
+        };
+        if let Some((code, message)) = broken {
+            let noting = self.find(parent.node(), code, Severity::Error, message).of(profile);
+            match &rule.slice {
+                Some(slice) => noting.rule(slice).done(),
+                None => noting.rule(&(&*rule.name).into()).done(),
+            }
+        }
+    }
+
+    /// Checks the type of a value and the profiles of that type; false where the type is not allowed.
+    fn types(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) -> bool {
+        let node = item.node();
+        let Some(type_id) = item.value.and_then(Node::type_id) else { return true };
+        let fitting: Vec<&TypeRule> = rule.types.iter().filter(|one| fits(type_id, &one.code)).collect();
+        if fitting.is_empty() {
+            self.find(node, Code::ProfileType, Severity::Error, "a type that the profile allows").of(profile).done();
+            return false;
+        }
+        let profiles: Vec<&'a Arc<str>> = fitting.iter().flat_map(|one| rule_profiles(rule, one)).collect();
+        if !profiles.is_empty() && fitting.iter().all(|one| !one.profiles.is_empty()) {
+            self.one_of(item, profile, &profiles, resource);
+        }
+        if type_id.name() == "Reference" && fitting.iter().all(|one| !one.targets.is_empty()) {
+            self.target(node, profile, rule, resource);
+        }
+        let modes: Vec<_> = fitting.iter().flat_map(|one| one.aggregation.iter().copied()).collect();
+        if !modes.is_empty() {
+            self.aggregation(node, profile, &modes, resource);
+        }
+        true
+    }
+
+    /// A value conforms to at least one of these profiles. Where there is only one, its findings are ours.
+    fn one_of(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, urls: &[&'a Arc<str>], resource: usize) {
+        let definitions = self.definitions;
+        let known: Vec<(&'a Arc<Profile>, u32)> = urls.iter().filter_map(|url| definitions.part(url)).collect();
+        if known.len() < urls.len() {
+            if urls.len() == 1 {
+                let severity = Severity::Warning;
+                self.find(item.node(), Code::ProfileUnknown, severity, "a profile that is loaded")
+                    .of(profile)
+                    .rule(urls[0])
+                    .done();
+            }
+            return;
+        }
+        let typed = |one: &Profile| item.node().type_id().is_none_or(|type_id| type_id.is_a(&one.kind));
+        // A resource inside this one has its own surroundings.
+        let resource = self.resource_of(item.node(), resource);
+        match known[..] {
+            [(only, 0)] if typed(only) => self.conform_item(item, only, resource),
+            [(_, 0)] => {
+                let wanted = "a value of the type that its profile is about";
+                self.find(item.node(), Code::ProfileType, Severity::Error, wanted).of(profile).done();
+            }
+            [(only, rule)] => self.item(item, only, rule, resource),
+            _ => {
+                let fits = known.iter().any(|(one, rule)| match rule {
+                    0 => typed(one) && self.conforms(item, one, resource),
+                    rule => self.trial(|run| run.item(item, one, *rule, resource)),
+                });
+                if !fits {
+                    self.find(item.node(), Code::ProfileNoneFits, Severity::Error, "one of the profiles of this type")
+                        .of(profile)
+                        .done();
+                }
+            }
+        }
+    }
+
+    /// The number of the resource that starts at a node, else `within`.
+    pub(super) fn resource_of(&self, node: Node<'a>, within: usize) -> usize {
+        let found = self.resources.binary_search_by_key(&node.at(), |resource| resource.node.at());
+        found.unwrap_or(within)
+    }
+
+    /// Fixed values, patterns, bounds and lengths.
+    fn value(&mut self, node: Node<'a>, profile: &Profile, rule: &Rule) {
+        if rule.fixed.as_ref().is_some_and(|fixed| !fixed.equals(node)) {
+            self.find(node, Code::ProfileFixed, Severity::Error, "the value that the profile fixes").of(profile).done();
+        }
+        if rule.pattern.as_ref().is_some_and(|pattern| !pattern.fits(node)) {
+            self.find(node, Code::ProfilePattern, Severity::Error, "a value with the pattern of the profile")
+                .of(profile)
+                .done();
+        }
+        if rule.narrative != Narrative::default() {
+            self.narrative(node, profile, rule.narrative);
+        }
+        for (bound, wrong, message) in [
+            (&rule.least, Ordering::Less, "a value not below the profile's minimum"),
+            (&rule.most, Ordering::Greater, "a value not above the profile's maximum"),
+        ] {
+            if bound.as_ref().is_some_and(|bound| compare(node, bound, self.options.now()) == Some(wrong)) {
+                self.find(node, Code::ValueRange, Severity::Error, message).of(profile).done();
+            }
+        }
+        if rule.max_length.is_some() || rule.min_length.is_some() {
+            let length = node.as_str().map(|text| u32::try_from(text.chars().count()).unwrap_or(u32::MAX));
+            if let (Some(length), Some(most)) = (length, rule.max_length)
+                && length > most
+            {
+                let message = format!("at most {most} characters, found {length}");
+                self.find(node, Code::ValueLength, Severity::Error, message).of(profile).done();
+            }
+            if let (Some(length), Some(least)) = (length, rule.min_length)
+                && length < least
+            {
+                let message = format!("at least {least} characters, found {length}");
+                self.find(node, Code::ValueLength, Severity::Error, message).of(profile).done();
+            }
+        }
+    }
+}
+
+fn rule_profiles<'a>(rule: &'a Rule, one: &TypeRule) -> &'a [Arc<str>] {
+    rule.types.iter().find(|known| std::ptr::eq(*known, one)).map_or(&[], |known| &known.profiles)
+}
+
+/// Whether a value of `type_id` may stand where a definition says `code`.
+pub(super) fn fits(type_id: TypeId, code: &str) -> bool {
+    type_id.is_a(code)
+}
+
+/// How a value stands to a bound; None where they cannot be compared.
+fn compare(node: Node<'_>, bound: &Pattern, now: Timestamp) -> Option<Ordering> {
+    match bound {
+        Pattern::Number(bound) => Some(node.as_decimal()?.cmp_value(bound)),
+        Pattern::Text(bound) => {
+            let text = node.as_str()?;
+            let (value, bound) = (DateTime::parse(&text)?, DateTime::parse(bound)?);
+            value.compare(bound)
+        }
+        Pattern::Object(_) => {
+            let Some(Pattern::Number(limit)) = bound.get("value") else { return None };
+            if let Some(text) = node.as_str() {
+                // A Duration as the bound of a date is a distance from now (R4, ElementDefinition.minValue[x]).
+                return from_now(DateTime::parse(&text)?, limit, bound.get("code")?.text()?, now);
+            }
+            let value = node.get("value")?.as_decimal()?;
+            let code = |name: &str| node.text(name);
+            let (unit, wanted) = (code("code"), bound.get("code").and_then(Pattern::text));
+            if unit.as_deref() == wanted {
+                return Some(value.cmp_value(limit));
+            }
+            quantities(&value, &unit?, limit, wanted?)
+        }
+        _ => None,
+    }
+}
+
+/// How a date stands to the moment at a distance from now; the distance is before now where the date is a minimum, after
+/// where it is a maximum, so both are looked at: a date that is nearer than the distance is neither below nor above.
+fn from_now(date: DateTime, distance: &Decimal, unit: &str, now: Timestamp) -> Option<Ordering> {
+    let seconds = crate::units::convert(distance, unit, "s").ok()?;
+    let micros = (seconds.to_f64() * 1e6) as i64;
+    let (start, end) = date.interval();
+    if end.0 <= now.0.saturating_sub(micros) {
+        Some(Ordering::Less)
+    } else if start.0 > now.0.saturating_add(micros) {
+        Some(Ordering::Greater)
+    } else {
+        None
+    }
+}
+
+fn quantities(value: &Decimal, unit: &str, limit: &Decimal, limit_unit: &str) -> Option<Ordering> {
+    crate::units::compare(value, unit, limit, limit_unit).ok()
+}

@@ -1,0 +1,122 @@
+//! Codes: whether they exist, whether they are in the value set that is bound, and whether their display is right.
+
+use super::Run;
+use super::items::Item;
+use crate::error::Code;
+use crate::record::Node;
+use crate::report::Severity;
+use crate::schema::{ResourceType, Strength};
+use crate::terminology::{Coding, Content, Outcome};
+use crate::validate::profile::{Profile, Rule};
+use std::sync::Arc;
+
+impl<'a> Run<'a> {
+    /// Checks a value against the value sets bound to its element.
+    pub(super) fn bindings(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule) {
+        let Some(node) = item.value else { return };
+        for binding in &rule.bindings {
+            if binding.strength == Strength::Required && seen_by_structure(node) {
+                continue;
+            }
+            let outcome = self.member(node, &binding.value_set);
+            let (code, severity, wanted) = match (outcome, binding.strength) {
+                (None, Strength::Required) if node.get("extension").is_none() => {
+                    (Code::BindingRequired, Severity::Error, "a code of the required value set")
+                }
+                // Of a choice that is still open a unit may be of another kind of value.
+                (Some(Outcome::NotIn | Outcome::CodeUnknown), Strength::Required) if open_unit(node, rule) => {
+                    (Code::BindingRequired, Severity::Warning, "a unit of the required value set")
+                }
+                (Some(Outcome::NotIn | Outcome::CodeUnknown), Strength::Required) => {
+                    (Code::BindingRequired, Severity::Error, "a code of the required value set")
+                }
+                (Some(Outcome::NotIn | Outcome::CodeUnknown), Strength::Extensible) => {
+                    (Code::BindingExtensible, Severity::Warning, "a code of the extensible value set, where one fits")
+                }
+                (Some(Outcome::NotIn | Outcome::CodeUnknown), Strength::Preferred) => {
+                    (Code::BindingPreferred, Severity::Information, "a code of the preferred value set")
+                }
+                (Some(Outcome::NotChecked(_)), Strength::Required) if self.options.unchecked_codes => {
+                    (Code::BindingUnchecked, Severity::Information, "a value set that is known here")
+                }
+                _ => continue,
+            };
+            self.find(node, code, severity, wanted).of(profile).rule(&binding.value_set).done();
+        }
+    }
+
+    /// How a code, Coding, Quantity or CodeableConcept stands to a value set; None where it has no code.
+    fn member(&self, node: Node<'a>, value_set: &str) -> Option<Outcome> {
+        let terminology = self.definitions.terminology();
+        if node.type_id().is_some_and(|type_id| type_id.name() == "CodeableConcept") {
+            let mut codings = node.list("coding").filter_map(Coding::read).peekable();
+            codings.peek()?;
+            return Some(terminology.validate_any(value_set, codings));
+        }
+        Some(terminology.validate_code(value_set, &Coding::read(node)?))
+    }
+
+    /// Whether a value is known to be in a value set.
+    pub(super) fn is_in(&self, node: Node<'a>, value_set: &str) -> bool {
+        self.is_member(node, value_set) == Some(true)
+    }
+
+    /// Whether a value is in a value set; None where nobody here can tell.
+    pub(super) fn is_member(&self, node: Node<'a>, value_set: &str) -> Option<bool> {
+        match self.member(node, value_set)? {
+            Outcome::In(_) => Some(true),
+            Outcome::NotIn | Outcome::CodeUnknown => Some(false),
+            Outcome::NotChecked(_) => None,
+        }
+    }
+
+    /// A Coding or a Quantity by itself: its system is a code system, has the code, and calls it as the record does.
+    pub(super) fn coding(&mut self, node: Node<'a>) {
+        let Some(system) = node.get("system") else { return };
+        let Some(url) = system.as_str() else { return };
+        let terminology = self.definitions.terminology();
+        let packages = self.definitions.packages();
+        let wanted = if !url.contains(':') {
+            Some("an absolute url")
+        } else if packages.find(ResourceType::VALUE_SET, &url).is_some() {
+            Some("a code system and no value set")
+        } else if terminology.code_system(&url, None).is_some_and(|system| system.content() == Content::Supplement) {
+            Some("a code system and no supplement of one")
+        } else {
+            None
+        };
+        if let Some(wanted) = wanted {
+            self.find(system, Code::CodingSystem, Severity::Error, wanted).done();
+            return;
+        }
+        let Some(coding) = Coding::read(node) else { return };
+        match terminology.validate_coding(&coding) {
+            Outcome::CodeUnknown => {
+                let place = node.get("code").unwrap_or(node);
+                self.find(place, Code::CodeNotInSystem, Severity::Error, "a code of its code system").done();
+            }
+            Outcome::In(found) if found.display_wrong => {
+                let place = node.get("display").unwrap_or(node);
+                let severity = self.options.displays;
+                self.find(place, Code::DisplayWrong, severity, "a display that the code system has").done();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a value is a Quantity where the profile leaves other types too.
+fn open_unit(node: Node<'_>, rule: &Rule) -> bool {
+    let quantity = node.type_id().is_some_and(|type_id| type_id.is_a("Quantity"));
+    let choice = node.element().is_some_and(|element| element.row().choice);
+    quantity && choice && rule.types.len() != 1
+}
+
+/// Whether reading the record has said already that a code is not in R4's own required value set.
+fn seen_by_structure(node: Node<'_>) -> bool {
+    let codes = node
+        .element()
+        .and_then(|element| element.binding())
+        .and_then(|binding| binding.codes.filter(|_| binding.strength == Strength::Required));
+    codes.is_some_and(|codes| node.as_str().is_some_and(|text| !codes.set().contains_code(text.as_bytes())))
+}

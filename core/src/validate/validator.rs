@@ -1,0 +1,223 @@
+//! The validator: packages of definitions, loaded once, and records checked against them.
+
+use super::profile::Definitions;
+use super::run::Run;
+use super::unreadable;
+use crate::error::{Code, Result};
+use crate::json;
+use crate::limits::Limits;
+use crate::package::{Manifest, Package, Packages};
+use crate::record::Record;
+use crate::report::{Report, Severity};
+use crate::terminology::Source;
+use crate::time::{Clock, SystemClock, Timestamp};
+use crate::xml;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Checks records against R4 and against the profiles of packages. It never changes; cloning is cheap, and threads share it.
+///
+/// # Example
+/// ```
+/// # fn main() -> ehrcore::error::Result<()> {
+/// use ehrcore::record::Record;
+/// use ehrcore::validate::Validator;
+/// let named = br#"{"resourceType":"StructureDefinition","url":"http://example.org/named","type":"Patient",
+///     "kind":"resource","abstract":false,"status":"active","name":"Named","derivation":"constraint",
+///     "baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient",
+///     "differential":{"element":[{"id":"Patient.name","path":"Patient.name","min":1}]}}"#;
+/// let validator = Validator::builder()
+///     .definition(Record::parse(named)?)
+///     .profile("http://example.org/named")
+///     .build()?;
+/// let report = validator.validate(br#"{"resourceType":"Patient","gender":"other"}"#);
+/// assert_eq!(report.issues()[0].code.name(), "profile-min");
+/// assert_eq!(report.issues()[0].profile.as_deref(), Some("http://example.org/named"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Validator(Arc<Inner>);
+
+struct Inner {
+    definitions: Definitions,
+    profiles: Vec<String>,
+    options: Options,
+}
+
+/// What a validator is lenient or strict about.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// What a record may be made of at most.
+    pub limits: Limits,
+    /// How an extension is reported whose definition is not loaded.
+    pub unknown_extensions: UnknownExtensions,
+    /// What the urls of extensions begin with that may be used without a definition.
+    pub extension_domains: Vec<Box<str>>,
+    /// What is asked of references that point out of the record.
+    pub references: References,
+    /// Whether text in markdown may hold tags of HTML.
+    pub html_in_markdown: bool,
+    /// Whether an element is noted that a profile marks mustSupport and the record does not have.
+    pub must_support: bool,
+    /// How a display is reported that is none of its code's.
+    pub displays: Severity,
+    /// Whether a code is noted that nobody here can tell to be in a required value set.
+    pub unchecked_codes: bool,
+    /// What profiles and constraints compare dates with; the clock's time where None.
+    pub now: Option<Timestamp>,
+}
+
+/// What is asked of references that point out of the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum References {
+    /// Nothing but their form and type.
+    Open,
+    /// What a profile asks of the target has to be shown, so such a target has to be in the record.
+    MustConform,
+    /// Every target has to be in the record.
+    MustExist,
+}
+
+impl Options {
+    pub(super) fn now(&self) -> Timestamp {
+        self.now.unwrap_or_else(|| SystemClock.now())
+    }
+}
+
+/// How an extension is reported whose definition is not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownExtensions {
+    /// Worth knowing: R4 lets anyone add extensions.
+    Information,
+    /// An error: every extension has to be defined.
+    Error,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            limits: Limits::DEFAULT,
+            unknown_extensions: UnknownExtensions::Information,
+            extension_domains: Vec::new(),
+            references: References::Open,
+            html_in_markdown: true,
+            must_support: false,
+            displays: Severity::Warning,
+            unchecked_codes: true,
+            now: None,
+        }
+    }
+}
+
+/// Gathers what a [`Validator`] knows.
+#[derive(Default)]
+pub struct Builder {
+    packages: Packages,
+    definitions: Vec<Record>,
+    profiles: Vec<String>,
+    sources: Vec<Arc<dyn Source>>,
+    options: Options,
+}
+
+impl Builder {
+    /// Adds the package at a path: a `.tgz`, or a folder.
+    ///
+    /// # Errors
+    /// - as [`Package::open`].
+    pub fn package(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        self.packages.add(Package::open(path)?);
+        Ok(self)
+    }
+    /// Adds a package that is open already.
+    #[must_use]
+    pub fn opened(mut self, package: Package) -> Self {
+        self.packages.add(package);
+        self
+    }
+    /// Adds one definition: a StructureDefinition, ValueSet, CodeSystem and so on.
+    #[must_use]
+    pub fn definition(mut self, record: Record) -> Self {
+        self.definitions.push(record);
+        self
+    }
+    /// Checks every record against this profile, beside those its `meta.profile` names.
+    #[must_use]
+    pub fn profile(mut self, url: &str) -> Self {
+        self.profiles.push(url.to_owned());
+        self
+    }
+    /// Asks this source for codes that the packages do not know, such as those of SNOMED CT or LOINC.
+    #[must_use]
+    pub fn source(mut self, source: Arc<dyn Source>) -> Self {
+        self.sources.push(source);
+        self
+    }
+    /// Sets what the validator is lenient or strict about.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+    /// Makes the validator.
+    ///
+    /// # Errors
+    /// - `profile-unknown`: a profile it is to check against is in none of the packages.
+    pub fn build(mut self) -> Result<Validator> {
+        if !self.definitions.is_empty() {
+            self.packages.add(Package::from_records(Manifest::default(), self.definitions));
+        }
+        let definitions = Definitions::new(self.packages, self.sources);
+        if self.profiles.iter().any(|url| definitions.profile(url).is_none()) {
+            return Err(Code::ProfileUnknown.error().expected("the URL of a profile in one of the packages"));
+        }
+        Ok(Validator(Arc::new(Inner { definitions, profiles: self.profiles, options: self.options })))
+    }
+}
+
+impl Validator {
+    /// Starts a validator that knows R4 only.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Checks a resource as JSON or XML text. Text that cannot be read is one fatal finding, so there is always a report.
+    ///
+    /// In XML the findings of profiles have a path and no line: they are about the record, not about its text.
+    pub fn validate(&self, bytes: &[u8]) -> Report {
+        let limits = &self.0.options.limits;
+        let xml = xml::is_xml(bytes);
+        let parsed = if xml { xml::read(bytes, limits) } else { json::read(bytes, limits) };
+        match parsed {
+            Ok(parsed) => self.finish(parsed.report, &parsed.record, &[], !xml),
+            Err(error) => unreadable(&error),
+        }
+    }
+
+    /// Checks a record.
+    pub fn validate_record(&self, record: &Record) -> Report {
+        self.validate_against(record, &[])
+    }
+
+    /// Checks a record against these profiles too.
+    pub fn validate_against(&self, record: &Record, profiles: &[&str]) -> Report {
+        match json::read(record.original(), &self.0.options.limits) {
+            Ok(parsed) => self.finish(parsed.report, &parsed.record, profiles, true),
+            Err(error) => unreadable(&error),
+        }
+    }
+
+    fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str], lines: bool) -> Report {
+        let inner = &*self.0;
+        let asked: Vec<&str> = inner.profiles.iter().map(String::as_str).chain(profiles.iter().copied()).collect();
+        structure.append(Run::new(&inner.definitions, &inner.options, record).whole(&asked, lines));
+        structure
+    }
+}
+
+impl std::fmt::Debug for Validator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Validator({} packages)", self.0.definitions.packages().all().len())
+    }
+}
