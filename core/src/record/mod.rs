@@ -88,9 +88,6 @@ impl Record {
     pub(crate) fn row_count(&self) -> usize {
         self.0.rows.len()
     }
-    pub(crate) fn tree(&self) -> &Tree {
-        &self.0
-    }
     /// Writes the record without white space between values; order, digits and escapes stay.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         write::compact(&self.0, out);
