@@ -232,6 +232,8 @@ enum ehr_code {
     EHR_STORE_IO = 508,
     /* this thread has a change set under way in this store; writing waits for its end */
     EHR_TURN_HELD = 515,
+    /* the last writer did not close the store; opening it for writing mends it */
+    EHR_STORE_UNCLEAN = 516,
     /* the session may not do this */
     EHR_DENIED = 600,
     /* the audit entry could not be written, so the access did not happen */

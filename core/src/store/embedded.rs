@@ -85,7 +85,8 @@ impl Embedded {
     /// Opens a file for reading; any number of processes may, as long as none writes.
     ///
     /// # Errors
-    /// - as [`Embedded::open`].
+    /// - `locked`: a process has it open for writing. `store-unclean`: its last writer died, and only a writer can mend that.
+    /// - else as [`Embedded::open`].
     pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Self> {
         check_magic(path)?;
         let opened = guarded(|| builder(cache_bytes).open_read_only(path).map_err(opening))?;
@@ -374,6 +375,7 @@ fn watched<T>(poisoned: &AtomicBool, call: impl FnOnce() -> Result<T>) -> Result
 fn opening(error: redb::DatabaseError) -> Error {
     match error {
         redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => Code::Locked.error(),
+        redb::DatabaseError::RepairAborted => Code::StoreUnclean.error(),
         redb::DatabaseError::UpgradeRequired(_) => Code::VersionUnsupported.error(),
         redb::DatabaseError::Storage(error) => failed(error.into()),
         _ => Code::Corrupt.error(),

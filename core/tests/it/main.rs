@@ -6,6 +6,7 @@
 mod custody;
 mod kill;
 mod path;
+mod process;
 mod quarantine;
 mod reading;
 mod suites;

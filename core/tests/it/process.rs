@@ -1,0 +1,80 @@
+//! Two processes and one file: who writes has it alone, who reads may share it with others who read.
+
+use crate::path::{create, key, physician};
+use ehrcore::ehr::{Ehr, Options};
+use ehrcore::error::Result;
+use ehrcore::store::Embedded;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const PATIENT: &[u8] = br#"{"resourceType":"Patient","id":"p1"}"#;
+
+fn word<T>(result: Result<T>) -> &'static str {
+    result.err().map_or("ok", |error| error.code().name())
+}
+
+/// The other process: opens the store both ways and says how that went. Does nothing in an ordinary test run.
+#[test]
+fn child_of_the_process_tests() {
+    let Some(file) = std::env::var_os("EHRCORE_PROCESS_CHILD") else { return };
+    let reading = word(Embedded::open_read_only(Path::new(&file), 1 << 20));
+    let writing = word(Ehr::open(&file, &key(), Options::default()));
+    println!("reading {reading}, writing {writing};");
+    if std::env::var_os("EHRCORE_PROCESS_ABORT").is_some() {
+        let ehr = Ehr::open(&file, &key(), Options::default()).expect("it opens");
+        physician(&ehr).write(PATIENT).expect("it is valid");
+        std::process::abort();
+    }
+}
+
+fn other_process(file: &Path, abort: bool) -> String {
+    let mut child = Command::new(std::env::current_exe().expect("this test"));
+    child
+        .args(["process::child_of_the_process_tests", "--exact", "--nocapture", "--test-threads=1"])
+        .env("EHRCORE_PROCESS_CHILD", file)
+        .stderr(Stdio::null());
+    if abort {
+        child.env("EHRCORE_PROCESS_ABORT", "1");
+    }
+    let said = String::from_utf8_lossy(&child.output().expect("the child runs").stdout).into_owned();
+    let start = said.find("reading ").expect("it said something");
+    said[start..].split(';').next().unwrap_or("").to_owned()
+}
+
+#[test]
+fn while_one_process_writes_every_other_is_told_that_the_store_is_locked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("clinic.ehr");
+    let ehr = create(folder.path());
+    physician(&ehr).write(PATIENT).expect("it is valid");
+    assert_eq!(other_process(&file, false), "reading locked, writing locked");
+    // So it is for a second handle of the same process.
+    assert_eq!(word(Ehr::open(&file, &key(), Options::default())), "locked");
+    physician(&ehr).write(&PATIENT.to_vec()).expect("the first goes on");
+    drop(ehr);
+    assert_eq!(other_process(&file, false), "reading ok, writing ok");
+}
+
+#[test]
+fn processes_that_read_share_the_file_and_keep_a_writer_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("clinic.ehr");
+    drop(create(folder.path()));
+    let reading = Embedded::open_read_only(&file, 1 << 20).expect("nobody writes");
+    assert_eq!(other_process(&file, false), "reading ok, writing locked");
+    drop(reading);
+}
+
+/// A writer that died leaves a file that is mended when it is opened for writing; until then nobody reads it.
+#[test]
+fn after_a_writer_died_the_next_writer_mends_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("clinic.ehr");
+    drop(create(folder.path()));
+    assert_eq!(other_process(&file, true), "reading ok, writing ok");
+    assert_eq!(word(Embedded::open_read_only(&file, 1 << 20)), "store-unclean", "and not `corrupt`, as it once said");
+    let ehr = Ehr::open(&file, &key(), Options::default()).expect("it is mended");
+    physician(&ehr).read(crate::path::kind("Patient"), "p1").expect("what was acknowledged is there");
+    drop(ehr);
+    assert_eq!(word(Embedded::open_read_only(&file, 1 << 20)), "ok");
+}
