@@ -212,6 +212,10 @@ enum ehr_code {
     EHR_KEY_WEAK = 405,
     /* the operating system gave no random bytes */
     EHR_RANDOM_UNAVAILABLE = 406,
+    /* this is the only key that opens the store */
+    EHR_LAST_KEY = 407,
+    /* the text is not a recovery key as it was shown */
+    EHR_RECOVERY_KEY_FORM = 408,
     /* another process has this store open */
     EHR_LOCKED = 500,
     /* there is already a file of that name */

@@ -196,6 +196,8 @@ catalogue! {
     KeyUnavailable = 404, "key-unavailable", "the key source did not answer";
     KeyWeak = 405, "key-weak", "the key derivation parameters are below the floor";
     RandomUnavailable = 406, "random-unavailable", "the operating system gave no random bytes";
+    LastKey = 407, "last-key", "this is the only key that opens the store";
+    RecoveryKeyForm = 408, "recovery-key-form", "the text is not a recovery key as it was shown";
     // 500-599: store
     Locked = 500, "locked", "another process has this store open";
     StoreExists = 501, "store-exists", "there is already a file of that name";

@@ -59,6 +59,7 @@ pub enum Action {
     Quarantine,
     Audit,
     Verify,
+    Keys,
 }
 
 macro_rules! named {
@@ -84,7 +85,7 @@ named!(Purpose {
 named!(Action {
     "read" => Read, "search" => Search, "history" => History, "chart" => Chart, "count" => Count, "create" => Create,
     "update" => Update, "delete" => Delete, "export-chart" => ExportChart, "export-all" => ExportAll, "import" => Import,
-    "quarantine" => Quarantine, "audit" => Audit, "verify" => Verify,
+    "quarantine" => Quarantine, "audit" => Audit, "verify" => Verify, "keys" => Keys,
 });
 
 /// How far a permit reaches.
@@ -116,7 +117,7 @@ pub const fn decide(role: Role, purpose: Purpose, action: Action) -> Decision {
         (
             Role::Administrator,
             Purpose::Operations,
-            ExportChart | ExportAll | Import | Quarantine | Count | Audit | Verify,
+            ExportChart | ExportAll | Import | Quarantine | Count | Audit | Verify | Keys,
         ) => All,
         _ => Deny,
     }
@@ -130,19 +131,19 @@ mod tests {
     fn every_pair_of_role_and_action_is_as_the_table_says() {
         // role, purpose, then one letter for each action: A all, 1 one patient, - no.
         let table = [
-            (Role::Physician, Purpose::Treatment, "AAAAAAAAA-----"),
-            (Role::Nurse, Purpose::Treatment, "AAAAAAA-------"),
-            (Role::Caregiver, Purpose::Treatment, "1111----------"),
-            (Role::Patient, Purpose::PatientRequest, "1111----1-----"),
-            (Role::Analyst, Purpose::Research, "----A---------"),
-            (Role::Analyst, Purpose::Operations, "----A---------"),
-            (Role::Administrator, Purpose::Operations, "----A---AAAAAA"),
+            (Role::Physician, Purpose::Treatment, "AAAAAAAAA------"),
+            (Role::Nurse, Purpose::Treatment, "AAAAAAA--------"),
+            (Role::Caregiver, Purpose::Treatment, "1111-----------"),
+            (Role::Patient, Purpose::PatientRequest, "1111----1------"),
+            (Role::Analyst, Purpose::Research, "----A----------"),
+            (Role::Analyst, Purpose::Operations, "----A----------"),
+            (Role::Administrator, Purpose::Operations, "----A---AAAAAAA"),
         ];
         let mut rows = 0;
         for role in Role::ALL {
             for purpose in Purpose::ALL {
                 let expected =
-                    table.iter().find(|row| row.0 == *role && row.1 == *purpose).map_or("--------------", |row| row.2);
+                    table.iter().find(|row| row.0 == *role && row.1 == *purpose).map_or("---------------", |row| row.2);
                 for (action, letter) in Action::ALL.iter().zip(expected.chars()) {
                     let wanted = match letter {
                         'A' => Decision::All,
@@ -154,6 +155,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(rows, 6 * 5 * 14);
+        assert_eq!(rows, 6 * 5 * 15);
     }
 }

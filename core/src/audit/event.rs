@@ -24,6 +24,7 @@ pub enum EventKind {
     Release = 13,
     StoreCreate = 14,
     Quarantine = 15,
+    Keys = 16,
 }
 
 impl EventKind {
@@ -45,6 +46,7 @@ impl EventKind {
             EventKind::Release => "release",
             EventKind::StoreCreate => "store-create",
             EventKind::Quarantine => "quarantine",
+            EventKind::Keys => "keys",
         }
     }
 
@@ -66,6 +68,7 @@ impl EventKind {
             Release,
             StoreCreate,
             Quarantine,
+            Keys,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == number)

@@ -3,6 +3,7 @@
 //! Every call of a session goes the same way: the table of `access` decides, `audit` takes the event, `store` keeps or gives;
 //! writes and their audit events are one transaction. No audit event, no access.
 
+mod keys;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -17,26 +17,30 @@ pub(super) fn wrap_context(store: StoreId) -> Vec<u8> {
     [&b"ehrcore root v1 "[..], &store.0].concat()
 }
 
-pub(super) fn write(store: StoreId, root: &[u8; 32], name: &str, wrapped: &[u8]) -> Result<Vec<u8>> {
-    let (Ok(name_length), Ok(length)) = (u8::try_from(name.len()), u16::try_from(wrapped.len())) else {
-        return Err(Code::InvalidArgument.error().expected("a wrapped key of at most 64 KiB"));
+pub(super) fn write(store: StoreId, root: &[u8; 32], wraps: &[(&[u8], &[u8])]) -> Result<Vec<u8>> {
+    let fits =
+        wraps.iter().all(|(name, wrapped)| u8::try_from(name.len()).is_ok() && u16::try_from(wrapped.len()).is_ok());
+    let Some(count) = u8::try_from(wraps.len()).ok().filter(|_| fits) else {
+        return Err(Code::InvalidArgument.error().expected("at most 255 wrapped keys of at most 64 KiB"));
     };
     let mut out = MAGIC.to_vec();
     out.extend(VERSION.to_be_bytes());
     out.push(SUITE);
     out.extend(store.0);
-    out.push(1);
-    out.push(name_length);
-    out.extend(name.as_bytes());
-    out.extend(length.to_be_bytes());
-    out.extend(wrapped);
+    out.push(count);
+    for (name, wrapped) in wraps {
+        out.push(name.len() as u8);
+        out.extend(*name);
+        out.extend((wrapped.len() as u16).to_be_bytes());
+        out.extend(*wrapped);
+    }
     out.extend(mac(&out, root));
     Ok(out)
 }
 
 pub(super) struct Header<'a> {
     pub(super) store: StoreId,
-    wraps: Vec<(&'a [u8], &'a [u8])>,
+    pub(super) wraps: Vec<(&'a [u8], &'a [u8])>,
 }
 
 impl<'a> Header<'a> {

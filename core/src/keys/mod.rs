@@ -1,11 +1,14 @@
-//! Keys: one random root per store, wrapped by the host or a passphrase; a random key per patient, wrapped under the root.
+//! Keys: one random root per store, wrapped by the host, a passphrase or a recovery key, or several of them; a random key per
+//! patient, wrapped under the root.
 //!
 //! Root -> HKDF -> store key, token key, audit key, signing seed and the key that wraps patient keys. Destroying a patient's
 //! wrapped key makes that patient's records unreadable. Nothing here is ever printed; everything is wiped when dropped.
 
 mod header;
+mod recovery;
 mod source;
 
+pub use recovery::RecoveryKey;
 pub use source::{KeySource, Passphrase, RawKey};
 
 use crate::crypto::{Active, MacKey, Provider, SigningKey};
@@ -37,7 +40,7 @@ impl KeyRing {
         random.fill(&mut *root)?;
         let wrapped = source.wrap(&header::wrap_context(store), &root, random)?;
         let ring = KeyRing::derive(store, &root)?;
-        Ok((ring, header::write(store, &root, source.name(), &wrapped)?))
+        Ok((ring, header::write(store, &root, &[(source.name().as_bytes(), &wrapped)])?))
     }
 
     /// Opens the keys with the header that [`KeyRing::create`] gave.
@@ -47,11 +50,53 @@ impl KeyRing {
     /// - `not-a-store`, `version-unsupported`, `corrupt`: the header is not what was written.
     /// - `key-weak`: the header asks for a key derivation below the floor. `key-unavailable`.
     pub fn open(source: &dyn KeySource, header: &[u8]) -> Result<KeyRing> {
-        let read = header::read(header)?;
-        let wrapped = read.wrap(source.name()).ok_or_else(|| Code::WrongKey.error())?;
-        let root = source.unwrap(&header::wrap_context(read.store), wrapped)?;
-        header::verify(header, &root)?;
+        let (read, root) = opened(source, header)?;
         KeyRing::derive(read.store, &root)
+    }
+
+    /// The header with one more way to open it, or with another in place of the one of the same name. The root stays, and so
+    /// does everything sealed under it.
+    ///
+    /// # Errors
+    /// - as [`KeyRing::open`] for `current`; `key-unavailable`, `random-unavailable`.
+    pub fn with_wrap(
+        header: &[u8],
+        current: &dyn KeySource,
+        added: &dyn KeySource,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>> {
+        let (mut read, root) = opened(current, header)?;
+        let wrapped = added.wrap(&header::wrap_context(read.store), &root, random)?;
+        let name = added.name().as_bytes();
+        match read.wraps.iter_mut().find(|(known, _)| *known == name) {
+            Some(place) => place.1 = &wrapped,
+            None => read.wraps.push((name, &wrapped)),
+        }
+        header::write(read.store, &root, &read.wraps)
+    }
+
+    /// The header without the way of that name to open it.
+    ///
+    /// # Errors
+    /// - as [`KeyRing::open`] for `current`; `not-found`: there is none of that name; `last-key`: there is no other.
+    pub fn without_wrap(header: &[u8], current: &dyn KeySource, name: &str) -> Result<Vec<u8>> {
+        let (mut read, root) = opened(current, header)?;
+        let before = read.wraps.len();
+        read.wraps.retain(|(known, _)| *known != name.as_bytes());
+        match read.wraps.len() {
+            after if after == before => Err(Code::NotFound.error()),
+            0 => Err(Code::LastKey.error()),
+            _ => header::write(read.store, &root, &read.wraps),
+        }
+    }
+
+    /// The names of the ways to open a store.
+    ///
+    /// # Errors
+    /// - `not-a-store`, `version-unsupported`, `corrupt`.
+    pub fn wrap_names(header: &[u8]) -> Result<Vec<String>> {
+        let read = header::read(header)?;
+        Ok(read.wraps.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
     fn derive(store: StoreId, root: &[u8; 32]) -> Result<KeyRing> {
@@ -129,6 +174,15 @@ impl KeyRing {
     }
 }
 
+/// The header read and checked, and the root.
+fn opened<'h>(source: &dyn KeySource, header: &'h [u8]) -> Result<(header::Header<'h>, Zeroizing<[u8; 32]>)> {
+    let read = header::read(header)?;
+    let wrapped = read.wrap(source.name()).ok_or_else(|| Code::WrongKey.error())?;
+    let root = source.unwrap(&header::wrap_context(read.store), wrapped)?;
+    header::verify(header, &root)?;
+    Ok((read, root))
+}
+
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyRing")
@@ -171,8 +225,34 @@ mod tests {
     }
 
     #[test]
+    fn several_ways_open_one_store_and_one_taken_away_does_not() {
+        let random = SystemRandom::default();
+        let (raw, recovery) = (RawKey::new([1; 32]), RecoveryKey::new(&random).expect("random bytes"));
+        let (ring, first) = created(&raw);
+        let both = KeyRing::with_wrap(&first, &raw, &recovery, &random).expect("it opens");
+        assert_eq!(KeyRing::wrap_names(&both).expect("readable"), ["raw", "recovery"]);
+        for source in [&raw as &dyn KeySource, &recovery] {
+            let again = KeyRing::open(source, &both).expect("either opens");
+            assert_eq!(again.token("x", &[b"y"]), ring.token("x", &[b"y"]));
+        }
+        let other = KeyRing::with_wrap(&both, &recovery, &RawKey::new([2; 32]), &random).expect("it opens");
+        assert_eq!(KeyRing::wrap_names(&other).expect("readable").len(), 2, "the name is taken over");
+        assert_eq!(failure(&raw, &other), Code::WrongKey);
+        assert!(KeyRing::open(&RawKey::new([2; 32]), &other).is_ok());
+        let one = KeyRing::without_wrap(&both, &recovery, "raw").expect("another is left");
+        assert_eq!(failure(&raw, &one), Code::WrongKey);
+        let code = |result: Result<Vec<u8>>| result.expect_err("refused").code();
+        assert_eq!(code(KeyRing::without_wrap(&one, &recovery, "recovery")), Code::LastKey);
+        assert_eq!(code(KeyRing::without_wrap(&one, &recovery, "raw")), Code::NotFound);
+        assert_eq!(code(KeyRing::with_wrap(&both, &RawKey::new([9; 32]), &raw, &random)), Code::WrongKey);
+    }
+
+    #[test]
     fn every_changed_bit_of_the_header_is_found() {
         let (_, header) = created(&RawKey::new([1; 32]));
+        let recovery = RecoveryKey::new(&SystemRandom::default()).expect("random bytes");
+        let header =
+            KeyRing::with_wrap(&header, &RawKey::new([1; 32]), &recovery, &SystemRandom::default()).expect("it opens");
         for bit in 0..header.len() * 8 {
             let mut changed = header.clone();
             changed[bit / 8] ^= 1 << (bit % 8);

@@ -66,7 +66,8 @@ impl std::fmt::Debug for Store {
     }
 }
 
-const HEADER: &[u8] = b"header";
+/// The row of the key ring's header.
+pub(crate) const HEADER: &[u8] = b"header";
 const STATE: &[u8] = b"state";
 /// Most bytes of opened blocks and index segments, and most patient keys, kept in memory.
 const BLOCK_CACHE: usize = 4 << 20;

@@ -1,12 +1,14 @@
 //! What a host does by mistake or on purpose: calls back into the store from inside an import, asks for what it may not have,
 //! writes what is refused. Nothing hangs, and every refusal is on record.
 
-use crate::path::{administrator, create, kind, physician};
+use crate::path::{administrator, create, key, kind, physician};
 use ehrcore::access::{Purpose, Role};
 use ehrcore::audit::{Event, EventKind};
-use ehrcore::ehr::{Actor, Ehr, SearchOptions, Session, Write};
+use ehrcore::ehr::{Actor, Ehr, Options, SearchOptions, Session, Write};
 use ehrcore::error::Code;
 use ehrcore::exchange::{ImportOptions, ImportSummary, Progress};
+use ehrcore::id::SystemRandom;
+use ehrcore::keys::{KeySource, Passphrase, RawKey, RecoveryKey};
 use std::path::{Path, PathBuf};
 
 const PATIENT: &[u8] = br#"{"resourceType":"Patient","id":"p1","name":[{"family":"Doe"}]}"#;
@@ -135,4 +137,38 @@ fn an_event_stays_small_whatever_is_asked_for() {
     assert_eq!(code(physician(&ehr).read(kind("Patient"), &long)), Code::NotFound);
     let read = events(&ehr).into_iter().find(|event| event.kind == EventKind::Read).expect("there");
     assert_eq!(read.id, "\u{e9}".repeat(32));
+}
+
+#[test]
+fn a_store_opens_with_any_of_its_keys_and_a_changed_passphrase_leaves_the_records_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    physician(&ehr).write(PATIENT).expect("it is valid");
+    let session = administrator(&ehr);
+    let recovery = RecoveryKey::new(&SystemRandom::default()).expect("random bytes");
+    let phrase = |text: &str| Passphrase::with_cost(text, 19 * 1024, 2).expect("at the floor");
+    assert_eq!(code(physician(&ehr).put_key(&key(), &recovery)), Code::Denied);
+    assert_eq!(code(session.put_key(&RawKey::new([9; 32]), &recovery)), Code::WrongKey);
+    session.put_key(&key(), &recovery).expect("the key opens it");
+    session.put_key(&recovery, &phrase("first")).expect("so does this one");
+    session.put_key(&recovery, &phrase("second")).expect("and takes the place of the first");
+    assert_eq!(session.keys().expect("it may"), ["raw", "recovery", "passphrase"]);
+    session.remove_key(&recovery, "raw").expect("two are left");
+    drop((session, ehr));
+    let open = |source: &dyn KeySource| Ehr::open(folder.path().join("clinic.ehr"), source, Options::default());
+    assert_eq!(code(open(&key())), Code::WrongKey);
+    assert_eq!(code(open(&phrase("first"))), Code::WrongKey);
+    let paper = RecoveryKey::parse(recovery.text()).expect("as it was shown");
+    for source in [&paper as &dyn KeySource, &phrase("second")] {
+        let ehr = open(source).expect("it opens");
+        assert_eq!(physician(&ehr).read(kind("Patient"), "p1").expect("there").bytes(), PATIENT);
+    }
+    let ehr = open(&paper).expect("it opens");
+    let session = administrator(&ehr);
+    session.remove_key(&paper, "recovery").expect("one is left");
+    assert_eq!(code(session.remove_key(&phrase("second"), "passphrase")), Code::LastKey);
+    let seen = events(&ehr);
+    let changes = |failed| seen.iter().filter(|e| e.kind == EventKind::Keys && e.failure() == failed).count();
+    assert_eq!((changes(Some(Code::Denied)), changes(Some(Code::WrongKey)), changes(Some(Code::LastKey))), (1, 1, 1));
+    assert_eq!(changes(None), 6);
 }

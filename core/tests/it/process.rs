@@ -4,6 +4,7 @@ use crate::path::{create, key, physician};
 use ehrcore::ehr::{Ehr, Options};
 use ehrcore::error::Result;
 use ehrcore::store::Embedded;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -19,7 +20,7 @@ fn child_of_the_process_tests() {
     let Some(file) = std::env::var_os("EHRCORE_PROCESS_CHILD") else { return };
     let reading = word(Embedded::open_read_only(Path::new(&file), 1 << 20));
     let writing = word(Ehr::open(&file, &key(), Options::default()));
-    println!("reading {reading}, writing {writing};");
+    writeln!(std::io::stdout(), "reading {reading}, writing {writing};").expect("a pipe");
     if std::env::var_os("EHRCORE_PROCESS_ABORT").is_some() {
         let ehr = Ehr::open(&file, &key(), Options::default()).expect("it opens");
         physician(&ehr).write(PATIENT).expect("it is valid");
@@ -50,7 +51,7 @@ fn while_one_process_writes_every_other_is_told_that_the_store_is_locked() {
     assert_eq!(other_process(&file, false), "reading locked, writing locked");
     // So it is for a second handle of the same process.
     assert_eq!(word(Ehr::open(&file, &key(), Options::default())), "locked");
-    physician(&ehr).write(&PATIENT.to_vec()).expect("the first goes on");
+    physician(&ehr).write(PATIENT).expect("the first goes on");
     drop(ehr);
     assert_eq!(other_process(&file, false), "reading ok, writing ok");
 }
