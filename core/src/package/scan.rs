@@ -14,9 +14,8 @@ pub(super) struct Head<'a> {
 }
 
 /// Reads `resourceType`, `id`, `url` and `version` of the outermost object; None where the bytes are no JSON object as far as
-/// the scan looks. It is no check of the rest: the reader does that when the record is asked for.
+/// the scan looks: it stops when it has all four. It is no check of the rest; the reader does that when the record is asked for.
 pub(super) fn head(bytes: &[u8]) -> Option<Head<'_>> {
-    std::str::from_utf8(bytes).ok()?;
     let mut at = Cursor { bytes, at: 0 };
     at.byte(b'{')?;
     let mut head = Head::default();
@@ -36,6 +35,9 @@ pub(super) fn head(bytes: &[u8]) -> Option<Head<'_>> {
         match slot {
             Some(slot) if slot.is_none() && at.peek()? == b'"' => *slot = Some(at.string()?),
             _ => at.skip()?,
+        }
+        if head.kind.is_some() && head.id.is_some() && head.url.is_some() && head.version.is_some() {
+            return Some(head);
         }
         match at.next()? {
             b',' => {}

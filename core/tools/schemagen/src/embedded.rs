@@ -54,8 +54,17 @@ const OPEN: [&str; 6] = [
 /// Where a list of codes is left out, the part asks for this value set as well, which nobody has: then nothing is firm.
 const WITHHELD: &str = "urn:x-ehrcore:withheld";
 
-fn line(lines: &mut String, resource: Value) {
-    lines.push_str(&resource.to_string());
+/// What the library looks for in a line it does not read goes first.
+const HEAD: [&str; 4] = ["resourceType", "id", "url", "version"];
+
+fn line(lines: &mut String, mut resource: Value) {
+    lines.push('{');
+    for name in HEAD {
+        if let Some(value) = resource.as_object_mut().and_then(|resource| resource.remove(name)) {
+            lines.push_str(&format!("{}:{value},", Value::from(name)));
+        }
+    }
+    lines.push_str(&resource.to_string()[1..]);
     lines.push('\n');
 }
 
