@@ -40,6 +40,7 @@ pub mod chart;
 pub mod exchange;
 #[cfg(feature = "embedded")]
 pub mod ledger;
+pub mod uscdi;
 
 // 5 front door
 #[cfg(feature = "embedded")]

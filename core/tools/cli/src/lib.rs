@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod output;
 mod store;
+mod uscdi;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -83,6 +84,8 @@ enum Command {
     },
     /// Check FHIR JSON, XML and NDJSON; needs no store
     Validate(validate::Options),
+    /// Say which data elements of USCDI a chart, a store or files cover, and which are missing
+    Uscdi(uscdi::Options),
     /// Say what a code of a finding or error means and how to mend it
     Explain {
         /// The name or number, such as code-unknown
@@ -227,6 +230,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Init { store, key_file, new_key_file } => store::init(&store, key_file, new_key_file),
         Command::Import { access, paths } => store::import(&access, &paths, json),
         Command::Validate(options) => validate::run(&options, json),
+        Command::Uscdi(options) => uscdi::run(&options, json),
         Command::Explain { code } => explain::run(&code, json),
         Command::List { access } => store::list(&access, json),
         Command::Show { access, record, version } => store::show(&access, &record, version),

@@ -85,7 +85,7 @@ fn session(access: &Access, role: Role, purpose: Purpose) -> Result<Session, Fai
     Ok(ehr.session(Actor { id: access.actor.clone(), role, patient: access.bound_to.clone() }, purpose)?)
 }
 
-fn clinician(access: &Access) -> Result<Session, Failure> {
+pub(crate) fn clinician(access: &Access) -> Result<Session, Failure> {
     session(access, Role::Physician, Purpose::Treatment)
 }
 

@@ -122,7 +122,7 @@ fn skip_line(file: &mut File, carried: &mut Vec<u8>) -> Result<()> {
 }
 
 /// The files named, and those of known names below the folders named.
-pub(super) fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if !path.metadata()?.is_dir() {
         files.push(path.to_owned());
         return Ok(());
