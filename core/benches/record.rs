@@ -3,6 +3,7 @@
 //! `cargo bench -p ehrcore --bench record -- [FOLDER]`: FOLDER holds Bundles as JSON; without it, one made-up Bundle is used.
 #![allow(clippy::print_stdout)]
 
+use ehrcore::fhirpath::{Expression, Scope};
 use ehrcore::json;
 use ehrcore::limits::Limits;
 use ehrcore::record::Record;
@@ -31,6 +32,7 @@ fn main() {
     for (name, records) in [("compact", &compact), ("pretty", &pretty), ("whole Bundles", &bundles)] {
         row(name, records);
     }
+    expressions(&compact);
     println!();
     println!("| hostile input | MB | s per 10 MB (at most 1) |");
     println!("|---|---|---|");
@@ -41,6 +43,31 @@ fn main() {
             black_box(json::read_document(&text, &limits).is_ok());
         });
         println!("| {name} | {:.1} | {:.3} |", text.len() as f64 / 1e6, seconds / (text.len() as f64 / 1e7));
+    }
+}
+
+/// Compiled expressions over parsed records.
+fn expressions(records: &[Vec<u8>]) {
+    println!();
+    println!("| expression | records | ns an evaluation (at most 300) |");
+    println!("|---|---|---|");
+    let patient = br#"{"resourceType":"Patient","id":"p1","meta":{"versionId":"1"},"name":[{"use":"official","family":"Ito","given":["Aiko","Mei"]},{"use":"maiden","family":"Abe","given":["Aiko"]}],"gender":"female","birthDate":"1974-12-25"}"#;
+    let patient = Record::parse(patient).expect("a resource");
+    let parsed = records.iter().map(|bytes| Record::parse(bytes).expect("a resource"));
+    let observations: Vec<Record> = parsed.filter(|record| record.kind().name() == "Observation").take(200).collect();
+    for (text, records) in [
+        ("Observation.code.coding.where(system='http://loinc.org').code", observations),
+        ("Patient.name.where(use='official').given.first()", vec![patient; 200]),
+    ] {
+        let expression = Expression::compile(text).expect("an expression");
+        let times = (0..ROUNDS * 10).map(|_| {
+            time(|| {
+                for record in &records {
+                    black_box(expression.evaluate(&Scope::new(record.root())).is_ok());
+                }
+            })
+        });
+        println!("| `{text}` | {} | {:.0} |", records.len(), median(times.collect()) / records.len() as f64 * 1e9);
     }
 }
 

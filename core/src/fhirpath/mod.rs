@@ -15,6 +15,7 @@ mod item;
 mod lexer;
 mod moment;
 mod parser;
+mod presence;
 mod quantity;
 mod regex;
 pub(crate) use regex::Pattern;
@@ -29,7 +30,7 @@ pub use quantity::{Calendar, Quantity, Unit};
 pub use scope::{Host, Scope};
 pub use types::{SystemType, TypeName};
 
-use crate::error::{Code, Result};
+use crate::error::Result;
 use crate::schema::TypeId;
 use parser::Expr;
 
@@ -99,9 +100,12 @@ impl Expression {
     pub fn holds(&self, scope: &Scope<'_>) -> Result<Option<bool>> {
         evaluate::holds(&self.root, scope)
     }
-}
-
-/// Whether an error is one of an expression's evaluation, and not of its text.
-pub fn is_evaluation_error(code: Code) -> bool {
-    matches!(code, Code::FhirpathOperand | Code::FhirpathSingleton | Code::FhirpathVariable | Code::FhirpathLimit)
+    /// Calls `found` with the names of children that the expression starts from.
+    pub(crate) fn child_names<'e>(&'e self, mut found: impl FnMut(&'e str)) {
+        presence::names(&self.root, &mut found);
+    }
+    /// Whether the expression gives true for every element that has the children `has` says.
+    pub(crate) fn surely_holds(&self, has: &dyn Fn(&str) -> Option<bool>) -> bool {
+        presence::surely_true(&self.root, has)
+    }
 }

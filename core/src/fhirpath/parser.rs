@@ -8,7 +8,7 @@ use super::regex::Pattern;
 use super::types::{Wanted, special};
 use crate::decimal::Decimal;
 use crate::error::{Code, Error, Result};
-use crate::schema::TypeId;
+use crate::schema::{TypeId, TypeKind};
 use std::borrow::Cow;
 
 /// One operation and those under it.
@@ -264,7 +264,9 @@ impl Parser {
                     let this = self.node(Kind::This, column)?;
                     return self.call(this, &name, column);
                 }
+                // Only types that a path may start with: `code` is an element, though it is a type too.
                 let type_id = special().names.get(name.as_str()).copied();
+                let type_id = type_id.filter(|id| !matches!(id.row().kind, TypeKind::Primitive(_)));
                 return self.node(Kind::Start(Name::new(&name), type_id), column);
             }
             _ => return Err(self.error(Code::FhirpathSyntax, "a term")),

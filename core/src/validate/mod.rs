@@ -17,7 +17,8 @@ mod validator;
 
 pub use validator::{Builder, Options, References, UnknownExtensions, Validator};
 
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
+use crate::json::Parsed;
 use crate::limits::Limits;
 use crate::record::{Record, Value};
 use crate::report::{Issue, Report, Severity};
@@ -59,11 +60,36 @@ pub fn structure(record: &Record) -> Report {
 /// # }
 /// ```
 pub fn record(record: &Record) -> Report {
+    ruled(record, structure(record))
+}
+
+/// Reads one resource, JSON or XML, and checks its structure and every formal rule (invariant) of R4 that is about
+/// something in it. What breaks a rule in XML has a path and no line.
+///
+/// # Errors
+/// - as [`xml::read_either`].
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
+    let Parsed { record, report } = xml::read_either(bytes, limits)?;
+    if !xml::is_xml(bytes) {
+        let report = ruled(&record, report);
+        return Ok(Parsed { record, report });
+    }
+    let mut all = report;
+    for issue in ruled(&record, Report::new()).into_issues() {
+        all.push(Issue { line: 0, column: 0, ..issue });
+    }
+    Ok(Parsed { record, report: all })
+}
+
+/// The report with what breaks a rule of R4, in the order of the text.
+fn ruled(record: &Record, mut report: Report) -> Report {
     struct Nobody;
     impl crate::fhirpath::Host for Nobody {}
-    let mut report = structure(record);
+    let before = report.issues().len();
     invariants::check(record, &Nobody, &mut report);
-    report.sort();
+    if report.issues().len() > before {
+        report.sort();
+    }
     report
 }
 

@@ -1,8 +1,8 @@
-//! The invariants of R4, compiled once, by the type or the element they are about.
+//! The invariants of R4, compiled once, by the type or the element they are about; and what is known of each from which
+//! children an element has.
 
 use crate::fhirpath::Expression;
-use crate::schema::{ElementId, Invariant, TypeId, invariants};
-use std::collections::HashMap;
+use crate::schema::{ElementId, Invariant, TypeId, TypeKind, invariants};
 use std::sync::{Arc, LazyLock};
 
 /// One invariant, ready to be evaluated.
@@ -10,6 +10,8 @@ pub(super) struct Rule {
     pub(super) key: Arc<str>,
     pub(super) warning: bool,
     pub(super) expression: Expression,
+    /// A check of bytes that proves it, for rules that are met everywhere.
+    pub(super) native: Option<super::native::Check>,
 }
 
 /// Published corrections of expressions that refuse what their own text allows, or the other way round.
@@ -21,46 +23,133 @@ pub(super) const READ: &[&str] = &[
     "dom-4", "dom-5", "ele-1", "ref-1", "txt-1", "txt-2",
 ];
 
+/// A rule over elements of one type.
+pub(super) struct Planned {
+    pub(super) rule: Arc<Rule>,
+    filter: Option<Filter>,
+}
+
+impl Planned {
+    /// Whether the rule holds for every element with these children.
+    pub(super) fn holds_with(&self, children: u128) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.passes(children))
+    }
+}
+
+/// The combinations of children with which a rule holds.
+struct Filter {
+    /// Positions of the children that matter.
+    children: Vec<u8>,
+    /// Bit i is set where the rule holds with combination i of them.
+    holds: u64,
+}
+
+/// With more children that matter, a rule is evaluated.
+const MOST_CHILDREN: usize = 6;
+
+impl Filter {
+    fn new(rule: &Rule, of: TypeId) -> Option<Self> {
+        let mut children: Vec<(u8, &str)> = Vec::new();
+        let place = |name: &str| of.elements().position(|element| element.name() == name);
+        rule.expression.child_names(|name| {
+            if let Some(at) = place(name).filter(|_| !children.iter().any(|(_, known)| *known == name)) {
+                children.push((at as u8, name));
+            }
+        });
+        if children.len() > MOST_CHILDREN {
+            return None;
+        }
+        let mut holds = 0;
+        for combination in 0..1_u64 << children.len() {
+            let has = |name: &str| {
+                let at = children.iter().position(|(_, known)| *known == name)?;
+                Some(combination >> at & 1 == 1)
+            };
+            holds |= u64::from(rule.expression.surely_holds(&has)) << combination;
+        }
+        (holds != 0).then(|| Filter { children: children.into_iter().map(|(at, _)| at).collect(), holds })
+    }
+    fn passes(&self, present: u128) -> bool {
+        let bit = |(i, at): (usize, &u8)| ((present >> at & 1) as u64) << i;
+        let combination: u64 = self.children.iter().enumerate().map(bit).sum();
+        self.holds >> combination & 1 == 1
+    }
+}
+
+/// The rules over elements of one type.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) rules: Vec<Planned>,
+}
+
 pub(super) struct Rules {
-    of_type: Vec<Vec<Rule>>,
-    of_element: HashMap<ElementId, Vec<Rule>>,
+    types: Vec<Plan>,
+    /// Whether a type has rules or is a resource, so that its elements are looked at.
+    of_interest: Vec<bool>,
+    /// The plan of an element, from 1; 0 where it has no rules of its own.
+    elements: Vec<u8>,
+    plans: Vec<Plan>,
 }
 
 impl Rules {
+    /// Whether there is anything to do at an element of this type.
+    #[inline]
+    pub(super) fn is_of_interest(&self, type_id: u16, element: u16) -> bool {
+        self.of_interest[usize::from(type_id)] || self.elements.get(usize::from(element)).is_some_and(|plan| *plan > 0)
+    }
     /// The rules about a type, those of the types it is derived from included.
-    pub(super) fn of_type(&self, id: TypeId) -> impl Iterator<Item = &Rule> {
-        let own = move |id: TypeId| self.of_type[id.0 as usize].iter();
-        std::iter::successors(Some(id), |id| id.base()).flat_map(own)
+    pub(super) fn of_type(&self, id: TypeId) -> &Plan {
+        &self.types[usize::from(id.0)]
     }
     /// The rules about an element.
-    pub(super) fn of_element(&self, id: ElementId) -> &[Rule] {
-        self.of_element.get(&id).map_or(&[], Vec::as_slice)
+    pub(super) fn of_element(&self, id: ElementId) -> Option<&Plan> {
+        let plan = usize::from(self.elements[usize::from(id.0)]);
+        (plan > 0).then(|| &self.plans[plan - 1])
     }
 }
 
 /// All rules; compiled where they are first asked for.
 pub(super) fn rules() -> &'static Rules {
-    static RULES: LazyLock<Rules> = LazyLock::new(|| {
-        let compiled = |of: TypeId, found: &mut dyn Iterator<Item = &'static Invariant>| -> Vec<Rule> {
-            found.filter(|row| !READ.contains(&row.key)).map(|row| compile(row, of)).collect()
-        };
-        let elements = TypeId::all().flat_map(TypeId::elements);
-        Rules {
-            of_type: TypeId::all().map(|id| compiled(id, &mut invariants(id))).collect(),
-            of_element: elements
-                .map(|element| (element, compiled(element.owner(), &mut element.invariants())))
-                .filter(|(_, rules)| !rules.is_empty())
-                .collect(),
-        }
-    });
+    static RULES: LazyLock<Rules> = LazyLock::new(build);
     &RULES
+}
+
+fn build() -> Rules {
+    let compiled = |of: TypeId, found: &mut dyn Iterator<Item = &'static Invariant>| -> Vec<Arc<Rule>> {
+        found.filter(|row| !READ.contains(&row.key)).map(|row| Arc::new(compile(row, of))).collect()
+    };
+    let planned = |rule: &Arc<Rule>, of: TypeId| Planned { filter: Filter::new(rule, of), rule: rule.clone() };
+    let own: Vec<Vec<Arc<Rule>>> = TypeId::all().map(|id| compiled(id, &mut invariants(id))).collect();
+    let types: Vec<Plan> = TypeId::all()
+        .map(|id| {
+            let all = std::iter::successors(Some(id), |id| id.base()).flat_map(|of| &own[usize::from(of.0)]);
+            Plan { rules: all.map(|rule| planned(rule, id)).collect() }
+        })
+        .collect();
+    let of_interest = TypeId::all()
+        .map(|id| !types[usize::from(id.0)].rules.is_empty() || id.row().kind == TypeKind::Resource)
+        .collect();
+    let (mut elements, mut plans) = (Vec::new(), Vec::new());
+    for element in TypeId::all().flat_map(TypeId::elements) {
+        let rules = compiled(element.owner(), &mut element.invariants());
+        let at = usize::from(element.0);
+        if elements.len() <= at {
+            elements.resize(at + 1, 0);
+        }
+        if let (false, Some(of)) = (rules.is_empty(), element.types().next()) {
+            plans.push(Plan { rules: rules.iter().map(|rule| planned(rule, of)).collect() });
+            // INVARIANT: R4 has fewer than 255 elements with rules of their own; a test counts them.
+            elements[at] = u8::try_from(plans.len()).expect("fewer than 256 elements have rules of their own");
+        }
+    }
+    Rules { types, of_interest, elements, plans }
 }
 
 fn compile(row: &'static Invariant, of: TypeId) -> Rule {
     let text = corrected(row, of);
     // INVARIANT: a test compiles every expression of the tables and of the corrections.
     let expression = Expression::compile(text).expect("an invariant of R4 compiles");
-    Rule { key: row.key.into(), warning: row.warning, expression }
+    Rule { key: row.key.into(), warning: row.warning, expression, native: super::native::check_of(row.key) }
 }
 
 /// The expression, as R4 has it or as the published list corrects it. A key that R4 uses twice is listed as `key@Type`.

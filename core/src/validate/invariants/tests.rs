@@ -76,3 +76,29 @@ fn contained_resources_are_looked_at_in_their_container() {
         "contained":[{"resourceType":"Practitioner","id":"a"},{"resourceType":"Practitioner","id":"b"}]}"##;
     assert_eq!(broken(text), ["Condition dom-3"]);
 }
+
+#[test]
+fn what_is_skipped_holds_on_every_made_up_record_and_on_every_broken_one() {
+    let (mut records, mut findings) = (0, 0);
+    let mut same = |bytes: &[u8]| {
+        let Ok(record) = Record::parse(bytes) else { return };
+        let [quick, whole] = [true, false].map(|quick| {
+            let walk = Walk::over(&record, &Nobody, quick);
+            walk.found.iter().map(|found| (found.row, found.rule.key.clone(), found.unknown)).collect::<Vec<_>>()
+        });
+        assert_eq!(quick, whole, "{}", record.kind());
+        records += 1;
+        findings += whole.len();
+    };
+    for chart in ehrcore_synthetic::Charts::new(7).patients(2) {
+        for resource in &chart.resources {
+            same(resource.json.as_bytes());
+            for kind in ehrcore_synthetic::breaks::BREAKS {
+                if let Some(broken) = kind.apply(resource.kind, &resource.json) {
+                    same(&broken);
+                }
+            }
+        }
+    }
+    assert!(records > 1_000 && findings > 100, "{records} {findings}");
+}

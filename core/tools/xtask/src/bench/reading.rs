@@ -25,6 +25,10 @@ pub(super) fn run(samples: &Samples) -> Result<f64, Box<dyn std::error::Error>> 
     ratio("parse + structure + required bindings", parse, parse / reference, "0.5");
     let parse = samples.each(median_processor(times, || resources.iter().for_each(ours)));
     ratio("  the same, indented", parse, parse / pretty, "0.5");
+    let rules = samples.each(median_processor(times, || {
+        compact.iter().for_each(|b| drop(black_box(ehrcore::validate::read(b, &Limits::DEFAULT))));
+    }));
+    ratio("  and the invariants of R4, no white space", rules, rules / reference, "1.5");
     let records: Vec<_> = compact.iter().map(|b| Record::parse(b)).collect::<Result<_, _>>()?;
     let mut out = Vec::new();
     let write = samples.each(median_processor(times, || {
