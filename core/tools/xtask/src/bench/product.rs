@@ -1,7 +1,7 @@
 //! What is built first: sizes, first use, the demo.
 
-use super::figure;
 use super::full::most_memory;
+use super::{figure, median};
 use crate::{Done, root};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ pub(super) fn run(folder: &Path) -> Done {
         ["libehrcore.so", "libehrcore.dylib", "ehrcore.dll"].iter().find_map(|name| built.join(name).metadata().ok());
     figure("shared library, stripped (MB)", library.ok_or("no shared library was built")?.len() as f64 / 1e6, 2, "6");
     first_use(folder)?;
+    validate(&built.join("ehr"), &folder.join("all.ndjson"))?;
     demo(&built.join("ehr"), folder)
 }
 
@@ -56,6 +57,20 @@ fn first_use(folder: &Path) -> Done {
     }
     firsts.sort_unstable();
     figure("  its first record (ms)", firsts[4] as f64 / 1e6, 3, "5");
+    Ok(())
+}
+
+/// `ehr validate` on two threads against one, by the clock: means something only where two processors have nothing else to do.
+fn validate(command: &Path, source: &Path) -> Done {
+    let time = |threads: &str| {
+        median(5, || {
+            let mut run = Command::new(command);
+            let status = run.args(["validate", "--threads", threads]).arg(source).stdout(Stdio::null()).status();
+            assert!(status.is_ok_and(|status| status.code().is_some()), "the command runs");
+        })
+    };
+    let (one, two) = (time("1"), time("2"));
+    figure("ehr validate on two threads, times as fast", one.as_secs_f64() / two.as_secs_f64(), 2, "1.9 or more");
     Ok(())
 }
 
