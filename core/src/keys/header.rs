@@ -80,6 +80,7 @@ pub(super) fn verify(header: &[u8], root: &[u8; 32]) -> Result<()> {
     if equal(&mac(body, root), given) { Ok(()) } else { Err(Code::Corrupt.error()) }
 }
 
+/// `HMAC-SHA-256(HKDF-Expand[SHA-512](root, "ehrcore v1 header"), body)` (RFC 2104, RFC 5869), the key 32 bytes.
 fn mac(body: &[u8], root: &[u8; 32]) -> [u8; MAC] {
     let mut key = Zeroizing::new([0_u8; 32]);
     Active::expand(root, &[b"ehrcore v1 header"], &mut *key);

@@ -99,6 +99,9 @@ impl KeyRing {
         Ok(read.wraps.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
+    /// `HKDF-Expand[SHA-512](root, "ehrcore v1 " || purpose || store id)` (RFC 5869, section 2.3), 32 bytes for each purpose.
+    ///
+    /// Rule: a purpose has one use, and the root has no other than this, the header's key and being wrapped.
     fn derive(store: StoreId, root: &[u8; 32]) -> Result<KeyRing> {
         let derived = |purpose: &[u8]| {
             let mut key = Zeroizing::new([0_u8; 32]);
@@ -128,7 +131,8 @@ impl KeyRing {
         &self.audit_key
     }
 
-    /// Makes a random key for a patient; gives it and its wrapped form.
+    /// Makes a random key for a patient; gives it and its wrapped form, `seal[wrapping key, place](key)` with the place of this
+    /// store, this patient, row kind 2, number 0: in another patient's row it does not open.
     ///
     /// # Errors
     /// - `random-unavailable`.
@@ -164,7 +168,7 @@ impl KeyRing {
         self.token_key.mac(&message)[..16].try_into().expect("an HMAC has 32 bytes")
     }
 
-    /// Signs a head of the audit log. The seed is derived from the root and never stored.
+    /// `Ed25519.sign(seed, message)` (RFC 8032): for heads of the audit log. The seed is derived from the root and never stored.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.signing_key.sign(message)
     }

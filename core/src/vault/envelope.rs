@@ -19,7 +19,8 @@ const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
 
 /// `seal[k, c](m)` = suite 1 || epoch 4 || Cobblestone-256(k, SHA-256(c), m) (c2sp.org/chunked-encryption):
 /// salt 24 || commitment 32 || chunks, with key || nonce || commitment = HKDF-Expand[SHA-512](k, info || salt || SHA-256(c)),
-/// chunk i of at most 16 KiB sealed with AES-256-GCM under nonce XOR i, the last chunk shorter than 16 KiB.
+/// chunk i of at most 16 KiB sealed with AES-256-GCM under nonce XOR i, the last chunk shorter than 16 KiB. There is no other
+/// associated data: the place `c` goes into the key, the nonce and the commitment of all chunks.
 ///
 /// Rule: the salt is fresh and random for every call.
 ///
