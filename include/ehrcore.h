@@ -126,6 +126,22 @@ enum ehr_code {
     EHR_BUNDLE_SHAPE = 218,
     /* there were more findings than the limit; the rest were counted only */
     EHR_FINDINGS_TRUNCATED = 219,
+    /* the fullUrl of an entry does not fit its resource */
+    EHR_BUNDLE_FULL_URL = 220,
+    /* a link of the Bundle occurs twice */
+    EHR_BUNDLE_LINK = 221,
+    /* what a search found is not what was searched for, or has no id */
+    EHR_BUNDLE_SEARCH = 222,
+    /* an entry has no tie to the first of the document or message */
+    EHR_BUNDLE_UNREACHABLE = 223,
+    /* a reference of the document points to nothing in the Bundle */
+    EHR_BUNDLE_REFERENCE = 224,
+    /* the size of the attachment is not that of its data */
+    EHR_ATTACHMENT_SIZE = 225,
+    /* a reference points to nothing in the record */
+    EHR_REFERENCE_OUTSIDE = 226,
+    /* text in markdown holds a tag of HTML */
+    EHR_MARKDOWN_HTML = 227,
     /* the expression is not well-formed FHIRPath */
     EHR_FHIRPATH_SYNTAX = 230,
     /* the expression is longer or nested deeper than the limit */
@@ -176,6 +192,16 @@ enum ehr_code {
     EHR_EXPANSION_LIMIT = 262,
     /* the concept map is in no package */
     EHR_CONCEPT_MAP_UNKNOWN = 263,
+    /* a definition names a code that its code system or value set does not have */
+    EHR_DEFINITION_CODE = 264,
+    /* a filter of a value set has no meaning in its code system */
+    EHR_DEFINITION_FILTER = 265,
+    /* a complete code system does not have as many concepts as it says */
+    EHR_DEFINITION_COUNT = 266,
+    /* a supplement does not fit the code system it supplements */
+    EHR_DEFINITION_SUPPLEMENT = 267,
+    /* a definition or a code system is named by a url that is not absolute */
+    EHR_DEFINITION_URL = 268,
     /* the code does not have the shape that its system gives its codes */
     EHR_CODE_SHAPE = 285,
     /* the check digit of the code does not fit its other digits */
@@ -194,6 +220,96 @@ enum ehr_code {
     EHR_PACKAGE_LIMIT = 295,
     /* a package that another one depends on is not loaded */
     EHR_PACKAGE_MISSING = 296,
+    /* a profile is not among those loaded, so nothing was checked against it */
+    EHR_PROFILE_UNKNOWN = 300,
+    /* the profile asks for more values of an element */
+    EHR_PROFILE_MIN = 302,
+    /* the profile allows fewer values of an element */
+    EHR_PROFILE_MAX = 303,
+    /* the value is not of a type that the profile allows */
+    EHR_PROFILE_TYPE = 304,
+    /* the value is not the one the profile fixes */
+    EHR_PROFILE_FIXED = 305,
+    /* the value does not have the pattern of the profile */
+    EHR_PROFILE_PATTERN = 306,
+    /* a constraint of the profile does not hold */
+    EHR_PROFILE_CONSTRAINT = 307,
+    /* the value conforms to none of the profiles of its type */
+    EHR_PROFILE_NONE_FITS = 308,
+    /* the value is outside the bounds of the profile */
+    EHR_VALUE_RANGE = 309,
+    /* the text is longer or shorter than the profile allows */
+    EHR_VALUE_LENGTH = 310,
+    /* the profile asks for more values of a slice */
+    EHR_SLICE_MISSING = 311,
+    /* the profile allows fewer values of a slice */
+    EHR_SLICE_REPEATS = 312,
+    /* the value belongs to no slice, and the slicing is closed */
+    EHR_SLICE_UNMATCHED = 313,
+    /* the slices are not in the order of the profile */
+    EHR_SLICE_ORDER = 314,
+    /* the target of a reference conforms to none of the profiles named for it */
+    EHR_TARGET_PROFILE = 315,
+    /* the reference points to its target in a way the profile does not allow */
+    EHR_REFERENCE_AGGREGATION = 316,
+    /* a constraint of the profile cannot be evaluated, so it was not checked */
+    EHR_CONSTRAINT_UNREAD = 317,
+    /* the parts of the narrative do not say what the profile asks of them */
+    EHR_NARRATIVE_PARTS = 318,
+    /* an element is absent that the profile asks systems to support */
+    EHR_MUST_SUPPORT = 319,
+    /* the definition of an extension is not loaded */
+    EHR_EXTENSION_UNKNOWN = 320,
+    /* the extension may not be used on this element */
+    EHR_EXTENSION_CONTEXT = 321,
+    /* the url of an extension is not that of an extension */
+    EHR_EXTENSION_URL = 322,
+    /* the definition of the extension has no part of that url */
+    EHR_EXTENSION_PART = 323,
+    /* an extension that changes meaning, and one that does not, have their own places */
+    EHR_EXTENSION_MODIFIER = 324,
+    /* the code is not in the value set that the profile requires */
+    EHR_BINDING_REQUIRED = 330,
+    /* the code is not in the extensible value set of the profile */
+    EHR_BINDING_EXTENSIBLE = 331,
+    /* the code is not in the value set that the profile prefers */
+    EHR_BINDING_PREFERRED = 332,
+    /* nobody here can tell whether the code is in the required value set */
+    EHR_BINDING_UNCHECKED = 333,
+    /* the code system does not have the code */
+    EHR_CODE_NOT_IN_SYSTEM = 334,
+    /* the display is none that the code system has for the code */
+    EHR_DISPLAY_WRONG = 335,
+    /* the system of a code is not that of a code system */
+    EHR_CODING_SYSTEM = 336,
+    /* the record needs more steps than the limit; it was checked in part */
+    EHR_VALIDATION_LIMIT = 340,
+    /* the questionnaire has no item of this linkId at this place */
+    EHR_ITEM_UNKNOWN = 361,
+    /* the items do not stand in the order of the questionnaire */
+    EHR_ITEM_ORDER = 362,
+    /* an item is answered that is not enabled */
+    EHR_ITEM_DISABLED = 363,
+    /* answers or items stand where the type of the item has none */
+    EHR_ITEM_SHAPE = 364,
+    /* a required item has no answer */
+    EHR_ANSWER_MISSING = 365,
+    /* there are more or fewer answers than the item allows */
+    EHR_ANSWER_COUNT = 366,
+    /* the answer is not of the type that the item asks for */
+    EHR_ANSWER_TYPE = 367,
+    /* the answer is none of those the item offers */
+    EHR_ANSWER_OPTION = 368,
+    /* the answer is below or above what the item allows */
+    EHR_ANSWER_RANGE = 369,
+    /* the unit is none of those the item allows, or cannot be compared with its limits */
+    EHR_ANSWER_UNIT = 370,
+    /* the answer does not have the form that the item asks for */
+    EHR_ANSWER_FORM = 371,
+    /* the questionnaire asks for what no response can give */
+    EHR_QUESTIONNAIRE_RULE = 372,
+    /* the response was written outside the time in which the questionnaire is to be used */
+    EHR_QUESTIONNAIRE_DATE = 373,
     /* a formal rule of the standard (invariant) does not hold */
     EHR_INVARIANT_BROKEN = 380,
     /* a formal rule of the standard (invariant) could not be evaluated on this */
@@ -276,6 +392,13 @@ enum ehr_verify_level {
     EHR_VERIFY_RECORDS = 1
 };
 
+enum ehr_outcome {
+    EHR_OUTCOME_IN = 0,
+    EHR_OUTCOME_NOT_IN = 1,
+    EHR_OUTCOME_UNKNOWN = 2,
+    EHR_OUTCOME_NOT_CHECKED = 3
+};
+
 
 /*
  Events of the audit log.
@@ -286,6 +409,11 @@ typedef struct ehr_audit ehr_audit;
  Details of a failed call. Holds no record content.
  */
 typedef struct ehr_error ehr_error;
+
+/*
+ The codes of a value set.
+ */
+typedef struct ehr_expansion ehr_expansion;
 
 /*
  What opens a store: 32 bytes, a passphrase, or the host's key management.
@@ -326,6 +454,11 @@ typedef struct ehr_session ehr_session;
  An open store. Released when its last session is.
  */
 typedef struct ehr_store ehr_store;
+
+/*
+ Code systems, value sets and concept maps of FHIR packages, and those of R4 itself.
+ */
+typedef struct ehr_terminology ehr_terminology;
 
 /*
  Text or bytes that a call made.
@@ -588,6 +721,54 @@ typedef struct {
      */
     int32_t (*unwrap)(void *context, ehr_str associated, ehr_str wrapped, uint8_t *root);
 } ehr_key_source;
+
+/*
+ What was found about a code.
+ */
+typedef struct {
+    /*
+     `EHR_OUTCOME_*`: 0 in, 1 not in the value set, 2 not a code of its system, 3 not checked: nobody here can tell.
+     */
+    int32_t outcome;
+    /*
+     1 where the display given is none that the code system or the value set has.
+     */
+    int32_t display_wrong;
+    /*
+     1 where the code is no longer in use.
+     */
+    int32_t inactive;
+    /*
+     1 where the code only groups others and should not be used by itself.
+     */
+    int32_t is_abstract;
+} ehr_code_check;
+
+/*
+ One code of an expansion. The texts belong to the expansion.
+ */
+typedef struct {
+    /*
+     The code system; empty where none is named.
+     */
+    ehr_str system;
+    /*
+     The code.
+     */
+    ehr_str code;
+    /*
+     The text for it; empty where there is none.
+     */
+    ehr_str display;
+    /*
+     1 where the code is no longer in use.
+     */
+    int32_t inactive;
+    /*
+     1 where the code only groups others.
+     */
+    int32_t is_abstract;
+} ehr_code_entry;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1040,6 +1221,79 @@ EHR_API ehr_status ehr_open(ehr_str file, const ehr_key *key, ehr_store **store_
  Releases a store. NULL is fine. The file is closed when the last session on it is released too.
  */
 EHR_API void ehr_store_free(ehr_store *store);
+
+/*
+ Opens FHIR packages (`.tgz` files or folders). R4's own code systems and value sets are always there, also with `count` 0.
+ Licensed systems such as SNOMED CT and LOINC are not; their codes are not checked, which is not the same as wrong.
+
+ Ownership: on EHR_OK, `*terminology_out` is the caller's; release it with ehr_terminology_free(). `packages` points to
+            `count` texts, read during the call.
+ Errors:    EHR_IO, EHR_PACKAGE_UNREADABLE, EHR_PACKAGE_LIMIT.
+ */
+EHR_API
+ehr_status ehr_terminology_open(const ehr_str *packages,
+                                size_t count,
+                                ehr_terminology **terminology_out,
+                                ehr_error **error_out);
+
+/*
+ Releases it. NULL is fine.
+ */
+EHR_API void ehr_terminology_free(ehr_terminology *terminology);
+
+/*
+ Whether a code is in a value set (`url` or `url|version`), or in its code system where `value_set` is empty. `system` may be
+ empty where the value set tells it; `display` may be empty.
+ */
+EHR_API
+ehr_status ehr_terminology_validate_code(const ehr_terminology *terminology,
+                                         ehr_str value_set,
+                                         ehr_str system,
+                                         ehr_str code,
+                                         ehr_str display,
+                                         ehr_code_check *check_out,
+                                         ehr_error **error_out);
+
+/*
+ The text that a code system prefers for a code.
+
+ Ownership: on EHR_OK, `*display_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_NOT_FOUND: the system is not here, or does not have the code, or has no text for it.
+ */
+EHR_API
+ehr_status ehr_terminology_display(const ehr_terminology *terminology,
+                                   ehr_str system,
+                                   ehr_str code,
+                                   ehr_text **display_out,
+                                   ehr_error **error_out);
+
+/*
+ The codes of a value set (`url` or `url|version`), at most `limit` of them.
+
+ Ownership: on EHR_OK, `*expansion_out` is the caller's; release it with ehr_expansion_free().
+ Errors:    EHR_VALUE_SET_UNKNOWN; EHR_EXPANSION_IMPOSSIBLE: a part of it cannot be listed here; EHR_EXPANSION_LIMIT.
+ */
+EHR_API
+ehr_status ehr_terminology_expand(const ehr_terminology *terminology,
+                                  ehr_str value_set,
+                                  size_t limit,
+                                  ehr_expansion **expansion_out,
+                                  ehr_error **error_out);
+
+/*
+ Releases it. NULL is fine.
+ */
+EHR_API void ehr_expansion_free(ehr_expansion *expansion);
+
+/*
+ How many codes it has.
+ */
+EHR_API size_t ehr_expansion_count(const ehr_expansion *expansion);
+
+/*
+ Reads one code into `*entry_out`. Ownership: its texts belong to `expansion`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API ehr_status ehr_expansion_entry(const ehr_expansion *expansion, size_t index, ehr_code_entry *entry_out);
 
 /*
  Checks the structure of one FHIR R4 resource, JSON or XML. Needs no store.

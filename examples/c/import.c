@@ -129,6 +129,34 @@ static int xml(void)
     return result;
 }
 
+/* Terminology: no store, no network. */
+static int codes(void)
+{
+    const ehr_str none = {NULL, 0};
+    const ehr_str genders = text("http://hl7.org/fhir/ValueSet/administrative-gender");
+    ehr_terminology *terminology = NULL;
+    ehr_expansion *expansion = NULL;
+    ehr_text *display = NULL;
+    ehr_error *error = NULL;
+    ehr_code_check good;
+    ehr_code_check bad;
+    ehr_code_entry entry;
+    int result = 1;
+    if (ehr_terminology_open(NULL, 0, &terminology, &error) != EHR_OK
+        || ehr_terminology_validate_code(terminology, genders, none, text("female"), none, &good, &error) != EHR_OK
+        || ehr_terminology_validate_code(terminology, genders, none, text("F"), none, &bad, &error) != EHR_OK
+        || ehr_terminology_expand(terminology, genders, 100, &expansion, &error) != EHR_OK
+        || ehr_expansion_entry(expansion, 0, &entry) != EHR_OK
+        || ehr_terminology_display(terminology, entry.system, entry.code, &display, &error) != EHR_OK)
+        failed("codes", error);
+    else
+        result = good.outcome == EHR_OUTCOME_IN && bad.outcome == EHR_OUTCOME_NOT_IN && ehr_expansion_count(expansion) == 4 ? 0 : 1;
+    ehr_text_free(display);
+    ehr_expansion_free(expansion);
+    ehr_terminology_free(terminology);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     static const char key_bytes[32] = {7, 7, 7};
@@ -163,7 +191,7 @@ int main(int argc, char **argv)
     else if (report.entries != 2 || report.stored != 1 || report.quarantined != 1)
         failed("the counts do not add up", NULL);
     else
-        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || xml();
+        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || xml() || codes();
     ehr_session_free(session);
     ehr_store_free(store);
     ehr_key_free(key);

@@ -9,6 +9,7 @@ mod import;
 mod record;
 mod session;
 mod store;
+mod terminology;
 mod text;
 mod validate;
 mod version;

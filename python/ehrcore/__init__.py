@@ -424,4 +424,4 @@ def validate(resource):
     return Report(_native.validate_bytes(_bytes(resource)))
 
 
-from . import xml  # noqa: E402  (it needs what stands above)
+from . import terminology, xml  # noqa: E402  (it needs what stands above)

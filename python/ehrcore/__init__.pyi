@@ -2,6 +2,7 @@ import datetime
 import os
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Protocol, Union
 
+from . import terminology as terminology
 from . import xml as xml
 
 __version__: str

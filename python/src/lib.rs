@@ -3,6 +3,7 @@
 mod error;
 mod session;
 mod store;
+mod terminology;
 mod validate;
 
 use error::{Conflict, Denied, EhrError, InvalidRecord, Issue, Locked, NotFound, WrongKey};
@@ -31,6 +32,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Record>()?;
     module.add_class::<Store>()?;
     module.add_class::<Session>()?;
+    module.add_class::<terminology::Terminology>()?;
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;
     module.add_function(wrap_pyfunction!(validate::validate_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(validate::operation_outcome, module)?)?;

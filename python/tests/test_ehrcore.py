@@ -276,3 +276,48 @@ def test_a_report_becomes_a_table(monkeypatch):
     assert report.to_pandas() == "a frame"
     rows, columns = made[0]
     assert columns[:3] == ["severity", "code", "path"] and rows[0][:3] == ["error", "code-unknown", "Patient.gender"]
+
+
+V3 = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+
+
+def test_codes_are_checked_without_a_network(tmp_path):
+    colours = tmp_path / "colours.json"
+    colours.write_text(
+        '{"resourceType":"CodeSystem","url":"http://example.org/colours","content":"complete",'
+        '"concept":[{"code":"red","display":"Red"},{"code":"blue"}]}'
+    )
+    (tmp_path / "map.json").write_text(
+        '{"resourceType":"ConceptMap","url":"http://example.org/map","group":[{"source":"http://example.org/colours",'
+        '"target":"http://example.org/farben","element":[{"code":"red","target":[{"code":"rot","equivalence":"equal"}]}]}]}'
+    )
+    terminology = ehrcore.terminology.Terminology(tmp_path)
+    check = terminology.validate_code
+    assert check("red", system="http://example.org/colours", display="Blue").display_wrong
+    assert check("loud", system="http://example.org/colours").outcome == "unknown"
+    assert check("female", value_set="http://hl7.org/fhir/ValueSet/administrative-gender").outcome == "in"
+    assert check("38341003", system="http://snomed.info/sct").outcome == "not-checked"
+    assert terminology.lookup("http://example.org/colours", "red").display == "Red"
+    assert terminology.lookup("http://example.org/colours", "loud") is None
+    genders = terminology.expand("http://hl7.org/fhir/ValueSet/administrative-gender", count=2)
+    assert (len(genders.codes), genders.total, genders.complete) == (2, 4, True)
+    assert terminology.subsumes(V3, "FAMMEMB", "MTH") == "subsumes"
+    assert [found.code for found in terminology.translate("http://example.org/map", "red")] == ["rot"]
+    with pytest.raises(ehrcore.Error) as caught:
+        terminology.expand("http://example.org/none")
+    assert caught.value.code == "value-set-unknown"
+
+
+def test_a_source_of_the_host_knows_more_and_may_fail(monkeypatch):
+    class Source:
+        def validate_code(self, value_set, system, version, code, display):
+            if code == "7":
+                raise ValueError("out of order")
+            return code == "1" if system == "http://example.org/numbers" else None
+
+    raised = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda about: raised.append(about.exc_type))
+    terminology = ehrcore.terminology.Terminology(source=Source())
+    outcomes = [terminology.validate_code(code, system="http://example.org/numbers").outcome for code in "127"]
+    assert outcomes == ["in", "unknown", "not-checked"]
+    assert raised == [ValueError]

@@ -44,6 +44,6 @@ fn codes() -> String {
         let name = code.name().replace('-', "_").to_uppercase();
         let _ = writeln!(out, "    /* {} */\n    EHR_{name} = {},", code.sentence(), code.number());
     }
-    out.push_str("};\n\nenum ehr_severity {\n    EHR_SEVERITY_FATAL = 1,\n    EHR_SEVERITY_ERROR = 2,\n    EHR_SEVERITY_WARNING = 3,\n    EHR_SEVERITY_INFORMATION = 4\n};\n\nenum ehr_verify_level {\n    EHR_VERIFY_LOG = 0,\n    EHR_VERIFY_RECORDS = 1\n};\n");
+    out.push_str("};\n\nenum ehr_severity {\n    EHR_SEVERITY_FATAL = 1,\n    EHR_SEVERITY_ERROR = 2,\n    EHR_SEVERITY_WARNING = 3,\n    EHR_SEVERITY_INFORMATION = 4\n};\n\nenum ehr_verify_level {\n    EHR_VERIFY_LOG = 0,\n    EHR_VERIFY_RECORDS = 1\n};\n\nenum ehr_outcome {\n    EHR_OUTCOME_IN = 0,\n    EHR_OUTCOME_NOT_IN = 1,\n    EHR_OUTCOME_UNKNOWN = 2,\n    EHR_OUTCOME_NOT_CHECKED = 3\n};\n");
     out
 }
