@@ -170,6 +170,7 @@ catalogue! {
     CodeNotInSystem = 334, "code-not-in-system", "the code system does not have the code";
     DisplayWrong = 335, "display-wrong", "the display is none that the code system has for the code";
     CodingSystem = 336, "coding-system", "the system of a code is not that of a code system";
+    DiscriminatorPath = 337, "discriminator-path", "a discriminator names no element of what is sliced";
     ValidationLimit = 340, "validation-limit", "the record needs more steps than the limit; it was checked in part";
     // 360-379: questionnaires
     ItemUnknown = 361, "item-unknown", "the questionnaire has no item of this linkId at this place";

@@ -116,6 +116,13 @@ impl Report {
     pub fn sort(&mut self) {
         self.issues.sort_by_key(|issue| (issue.line, issue.column));
     }
+    /// Takes out the findings that `drop` says.
+    pub(crate) fn without(mut self, drop: impl Fn(&Issue) -> bool) -> Self {
+        let before = self.issues.len();
+        self.issues.retain(|issue| !drop(issue));
+        self.total -= (before - self.issues.len()) as u64;
+        self
+    }
     /// Adds every finding of `other`.
     pub fn append(&mut self, mut other: Report) {
         self.issues.append(&mut other.issues);

@@ -5,16 +5,15 @@
 //! pass (FHIRPath invariants, profiles, terminology) gets a room of its own below this one.
 
 pub(crate) mod invariants;
-mod questionnaire;
-
-pub use questionnaire::{questionnaire, questionnaire_response};
 mod profile;
+mod questionnaire;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod rules;
 mod run;
 mod validator;
 
+pub use questionnaire::{questionnaire, questionnaire_response};
 pub use validator::{Builder, Options, References, UnknownExtensions, Validator};
 
 use crate::error::{Code, Error, Result};

@@ -42,7 +42,15 @@ pub struct Validator(Arc<Inner>);
 struct Inner {
     definitions: Definitions,
     profiles: Vec<String>,
+    entries: Vec<Entry>,
     options: Options,
+}
+
+/// The resource of a Bundle that a profile is asked of.
+pub(super) struct Entry {
+    pub(super) kind: String,
+    pub(super) number: usize,
+    pub(super) profile: String,
 }
 
 /// What a validator is lenient or strict about.
@@ -57,6 +65,10 @@ pub struct Options {
     pub extension_domains: Vec<Box<str>>,
     /// What is asked of references that point out of the record.
     pub references: References,
+    /// Whether an address such as `Patient/1` is taken to be of a Patient.
+    pub trust_addresses: bool,
+    /// Whether contained resources are checked.
+    pub contained: bool,
     /// Whether text in markdown may hold tags of HTML.
     pub html_in_markdown: bool,
     /// Whether an element is noted that a profile marks mustSupport and the record does not have.
@@ -102,6 +114,8 @@ impl Default for Options {
             unknown_extensions: UnknownExtensions::Information,
             extension_domains: Vec::new(),
             references: References::Open,
+            trust_addresses: true,
+            contained: true,
             html_in_markdown: true,
             must_support: false,
             displays: Severity::Warning,
@@ -117,6 +131,7 @@ pub struct Builder {
     packages: Packages,
     definitions: Vec<Record>,
     profiles: Vec<String>,
+    entries: Vec<Entry>,
     sources: Vec<Arc<dyn Source>>,
     options: Options,
 }
@@ -148,6 +163,12 @@ impl Builder {
         self.profiles.push(url.to_owned());
         self
     }
+    /// Checks the resource of that type and number (from 0, among those of its type) in every Bundle against a profile.
+    #[must_use]
+    pub fn entry_profile(mut self, kind: &str, number: usize, url: &str) -> Self {
+        self.entries.push(Entry { kind: kind.to_owned(), number, profile: url.to_owned() });
+        self
+    }
     /// Asks this source for codes that the packages do not know, such as those of SNOMED CT or LOINC.
     #[must_use]
     pub fn source(mut self, source: Arc<dyn Source>) -> Self {
@@ -169,10 +190,16 @@ impl Builder {
             self.packages.add(Package::from_records(Manifest::default(), self.definitions));
         }
         let definitions = Definitions::new(self.packages, self.sources);
-        if self.profiles.iter().any(|url| definitions.profile(url).is_none()) {
+        let mut asked = self.profiles.iter().chain(self.entries.iter().map(|entry| &entry.profile));
+        if asked.any(|url| definitions.profile(url).is_none()) {
             return Err(Code::ProfileUnknown.error().expected("the URL of a profile in one of the packages"));
         }
-        Ok(Validator(Arc::new(Inner { definitions, profiles: self.profiles, options: self.options })))
+        Ok(Validator(Arc::new(Inner {
+            definitions,
+            profiles: self.profiles,
+            entries: self.entries,
+            options: self.options,
+        })))
     }
 }
 
@@ -211,7 +238,13 @@ impl Validator {
     fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str], lines: bool) -> Report {
         let inner = &*self.0;
         let asked: Vec<&str> = inner.profiles.iter().map(String::as_str).chain(profiles.iter().copied()).collect();
-        structure.append(Run::new(&inner.definitions, &inner.options, record).whole(&asked, lines));
+        structure.append(Run::new(&inner.definitions, &inner.options, record).whole(&asked, &inner.entries, lines));
+        if !inner.options.contained {
+            structure = structure.without(|issue| issue.path.contains(".contained["));
+        }
+        if lines {
+            structure.sort();
+        }
         structure
     }
 }

@@ -406,7 +406,10 @@ fn bindings(node: Node<'_>) -> Vec<Binding> {
             Some("http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet") => {
                 push(Strength::Required, extension.text("valueCanonical").or_else(|| extension.text("valueUri")));
             }
-            Some("http://hl7.org/fhir/tools/StructureDefinition/additional-binding") => {
+            Some(
+                "http://hl7.org/fhir/tools/StructureDefinition/additional-binding"
+                | "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.binding.additional",
+            ) => {
                 let part =
                     |name: &str| extension.list("extension").find(|part| part.text("url").as_deref() == Some(name));
                 let purpose = part("purpose").and_then(|part| part.text("valueCode"));

@@ -65,9 +65,9 @@ impl Definitions {
         self.globals.iter().filter(move |(of, _)| **of == *kind).map(|(_, url)| &**url)
     }
 
-    /// Whether FHIR's own extensions are loaded, so that one of its address that is not there does not exist.
+    /// Whether HL7's package of extensions is loaded, so that one of its address that is not there does not exist.
     pub(crate) fn knows_extensions(&self) -> bool {
-        self.profile("http://hl7.org/fhir/StructureDefinition/patient-birthPlace").is_some()
+        self.packages.all().iter().any(|package| package.manifest().name.starts_with("hl7.fhir.uv.extensions"))
     }
 
     /// The definition, and what it is derived from as far as snapshots are missing.

@@ -46,6 +46,11 @@ const MOST_STEPS: u64 = 1_000_000;
 /// Findings about one record, at most.
 const MOST: usize = 1_000;
 
+/// The rules of [`questionnaire`] over a node of a larger record.
+pub(super) fn check_questionnaire<'a>(root: Node<'a>, note: &mut dyn FnMut(Finding<'a>)) {
+    definition::check(root, note);
+}
+
 fn report<'a>(record: &'a Record, check: &mut dyn FnMut(&mut dyn FnMut(Finding<'a>))) -> Report {
     let mut report = Report::new();
     check(&mut |finding: Finding<'a>| {

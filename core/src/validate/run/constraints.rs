@@ -2,12 +2,15 @@
 
 use super::Run;
 use super::items::Item;
+use super::reference::literal_kind_of;
 use crate::error::Code;
 use crate::fhirpath::{Expression, Host, Item as Value, Scope};
-use crate::record::Node;
+use crate::record::{Node, Record};
 use crate::report::Severity;
+use crate::schema::{TypeId, TypeKind};
 use crate::validate::profile::{Definitions, Profile, Rule};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 impl<'a> Run<'a> {
     pub(super) fn constraints(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) {
@@ -47,8 +50,8 @@ impl<'a> Run<'a> {
 
     /// Whether an expression holds for a value; None where it cannot be evaluated.
     pub(super) fn holds(&self, expression: &Expression, item: Item<'a>, resource: usize) -> Option<bool> {
-        let host = Known { run: self, resource };
-        let scope = host.run.scope(item, resource).host(&host);
+        let host = Known { run: self };
+        let scope = self.scope(item, resource).host(&host);
         expression.holds(&scope).ok().map(|holds| holds.unwrap_or(false))
     }
 
@@ -71,27 +74,48 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What an expression may ask: references inside the record.
-struct Known<'r, 'a> {
-    run: &'r Run<'a>,
-    resource: usize,
+/// What an expression may ask: references inside the record, value sets, profiles.
+pub(super) struct Known<'r, 'a> {
+    pub(super) run: &'r Run<'a>,
 }
 
+impl Known<'_, '_> {
+    /// Whether a node is of the record that is checked.
+    fn is_here(&self, node: Node<'_>) -> bool {
+        std::ptr::eq(node.place().0, self.run.record.tree())
+    }
+}
+
+/// A resource of each type that says nothing but its type.
+static BARE: LazyLock<HashMap<&'static str, Record>> = LazyLock::new(|| {
+    let types = TypeId::all().filter(|type_id| type_id.row().kind == TypeKind::Resource);
+    let bare = |name: &str| Record::parse(format!(r#"{{"resourceType":"{name}"}}"#).as_bytes()).ok();
+    types.filter_map(|type_id| Some((type_id.name(), bare(type_id.name())?))).collect()
+});
+
 impl Host for Known<'_, '_> {
-    fn resolve<'n>(&'n self, reference: &str, _from: Node<'n>) -> Option<Node<'n>> {
-        self.run.resolve_text(reference, self.resource).map(|number| self.run.resources[number].node)
+    fn resolve<'n>(&'n self, reference: &str, from: Node<'n>) -> Option<Node<'n>> {
+        let resource = self.run.enclosing(self.run.record.node(from.at()));
+        match self.run.resolve_text(reference, resource) {
+            Some(number) => Some(self.run.resources[number].node),
+            // Of what is elsewhere an address of the form Type/id says the type.
+            None => literal_kind_of(reference).and_then(|kind| BARE.get(kind.name())).map(Record::root),
+        }
     }
     fn member_of(&self, item: &Value<'_>, value_set: &str) -> Option<bool> {
-        let node = item.element()?.node()?;
+        let node = item.element()?.node().filter(|node| self.is_here(*node))?;
         self.run.is_member(self.run.record.node(node.at()), value_set)
     }
     fn conforms_to(&self, node: Node<'_>, profile: &str) -> Option<bool> {
+        if !self.is_here(node) {
+            return None;
+        }
         let definitions: &Definitions = self.run.definitions;
         let profile = definitions.profile(profile)?;
         // A run of its own: the one that asks is in the middle of something.
         let mut run = Run::new(definitions, self.run.options, self.run.record);
         let node = self.run.record.node(node.at());
-        let resource = run.resource_of(node, self.resource);
+        let resource = run.enclosing(node);
         Some(run.conforms(Item::of(node), profile, resource))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::error::Code;
-use crate::record::{Node, NodeKind};
+use crate::record::{Node, NodeKind, Row};
 use crate::report::Severity;
 
 impl<'a> Run<'a> {
@@ -23,6 +23,9 @@ impl<'a> Run<'a> {
                 next += 1;
             }
             let inside = open.last().copied().unwrap_or_default();
+            if node.row().flags & Row::COMPANION != 0 {
+                self.companion(node, above.last().copied());
+            }
             if node.kind() == NodeKind::Object
                 && let Some(type_id) = node.type_id()
             {
@@ -44,6 +47,20 @@ impl<'a> Run<'a> {
             if matches!(node.kind(), NodeKind::Object | NodeKind::Array) {
                 above.push(node);
             }
+        }
+    }
+
+    /// What stands under `_x` and has an id only says nothing without a value (R4, ele-1).
+    fn companion(&mut self, node: Node<'a>, parent: Option<Node<'a>>) {
+        let name = std::str::from_utf8(node.key()).ok().and_then(|key| key.strip_prefix('_'));
+        let alone = name.is_some_and(|name| parent.is_some_and(|parent| parent.get(name).is_none()));
+        let hollow = |item: &Node<'a>| {
+            item.kind() == NodeKind::Object
+                && item.get("id").is_some()
+                && item.values().all(|child| child.key() == b"id")
+        };
+        if let Some(item) = node.items().find(|item| alone && hollow(item)) {
+            self.find(item, Code::ElementEmpty, Severity::Error, "a value or extensions beside an id").done();
         }
     }
 

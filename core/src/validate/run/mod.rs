@@ -9,15 +9,18 @@ mod narrative;
 mod profile;
 mod reference;
 mod slicing;
+mod structure_definition;
 mod terms;
 
-use super::Options;
 use super::profile::{Definitions, Profile};
+use super::validator::Entry;
+use super::{Options, invariants, questionnaire};
 use crate::error::Code;
 use crate::json;
 use crate::record::{Node, NodeKind, Record};
 use crate::report::{Issue, Report, Severity};
-use crate::schema::{TypeId, TypeKind};
+use crate::schema::{ResourceType, TypeId, TypeKind};
+use constraints::Known;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -96,12 +99,36 @@ impl<'a> Run<'a> {
     /// Checks every resource of the record, and the record against `profiles` beside what its `meta.profile` names.
     ///
     /// `lines` says whether lines of the record's bytes are lines of what the caller gave.
-    pub(super) fn whole(mut self, profiles: &[&str], lines: bool) -> Report {
+    pub(super) fn whole(mut self, profiles: &[&str], entries: &[Entry], lines: bool) -> Report {
         for number in 0..self.resources.len() {
-            self.resource(number, if number == 0 { profiles } else { &[] });
+            if self.resources[number].container.is_none() || self.options.contained {
+                self.resource(number, if number == 0 { profiles } else { &[] });
+            }
+        }
+        for entry in entries {
+            let mut of_kind =
+                (0..self.resources.len()).filter(|number| self.resources[*number].kind.name() == entry.kind);
+            let found = of_kind.nth(entry.number).filter(|number| self.resources[*number].bundle.is_some());
+            if let (Some(number), Some(profile)) = (found, self.definitions.profile(&entry.profile)) {
+                self.against(self.resources[number].node, profile, number);
+            }
         }
         self.values();
-        self.report(lines)
+        let mut rules = Report::new();
+        invariants::check(self.record, &Known { run: &self }, &mut rules);
+        let contained = self.options.contained;
+        let broken = rules.issues().iter().any(|issue| issue.rule.as_deref() == Some("dom-3"));
+        let pictured = if broken { self.pictured() } else { Vec::new() };
+        let mut report = self.report(lines);
+        for issue in rules.into_issues() {
+            let unreferenced = issue.rule.as_deref() == Some("dom-3");
+            if unreferenced && (!contained || pictured.contains(&issue.path)) {
+                continue;
+            }
+            let (line, column) = if lines { (issue.line, issue.column) } else { (0, 0) };
+            report.push(Issue { line, column, ..issue });
+        }
+        report
     }
 
     fn resource(&mut self, number: usize, asked: &[&str]) {
@@ -132,8 +159,48 @@ impl<'a> Run<'a> {
         if kind.name() == "Observation" {
             self.vital_signs(node, number);
         }
-        if kind.name() == "Bundle" {
-            self.bundle(node, number);
+        match kind.name() {
+            "Bundle" => self.bundle(node, number),
+            "StructureDefinition" => self.structure_definition(node),
+            "ValueSet" | "CodeSystem" | "ConceptMap" => {
+                for (node, code, severity, wanted) in definitions.terminology().check_definition(node) {
+                    self.find(node, code, severity, wanted).done();
+                }
+            }
+            "Questionnaire" => {
+                let mut found = Vec::new();
+                questionnaire::check_questionnaire(node, &mut |finding| found.push(finding));
+                self.take(found);
+            }
+            "QuestionnaireResponse" => self.questionnaire_response(node, number),
+            _ => {}
+        }
+    }
+
+    /// Checks a response against its questionnaire, where that is contained or in a package.
+    fn questionnaire_response(&mut self, node: Node<'a>, number: usize) {
+        let Some(canonical) = node.text("questionnaire") else { return };
+        let definitions = self.definitions;
+        let packaged =
+            || ResourceType::from_name("Questionnaire").and_then(|kind| definitions.packages().find(kind, &canonical));
+        let questionnaire = match canonical.starts_with('#') {
+            true => self.resolve_text(&canonical, number).map(|number| self.resources[number].node),
+            false => packaged().and_then(|member| member.record()).map(Record::root),
+        };
+        let Some(questionnaire) =
+            questionnaire.filter(|node| node.text("resourceType").as_deref() == Some("Questionnaire"))
+        else {
+            return;
+        };
+        let mut found = Vec::new();
+        let terminology = definitions.terminology();
+        questionnaire::check_response(node, questionnaire, terminology, &mut |finding| found.push(finding));
+        self.take(found);
+    }
+
+    fn take(&mut self, found: Vec<questionnaire::Finding<'a>>) {
+        for finding in found {
+            self.find(finding.node, finding.code, finding.severity, finding.expected).done();
         }
     }
 
@@ -164,6 +231,20 @@ impl<'a> Run<'a> {
     }
 
     // --- resources ---
+
+    /// The paths of resources whose every contained resource is named in a text, such as the picture in a narrative: that is
+    /// a reference too (R4, narrative, 2.4.0.1; dom-3).
+    fn pictured(&self) -> Vec<String> {
+        let named = |resource: &&Resource<'a>| {
+            let raw = resource.node.raw();
+            resource.node.list("contained").filter_map(|inner| inner.text("id")).all(|id| {
+                let mark = format!("#{id}");
+                memchr::memmem::find_iter(raw, mark.as_bytes())
+                    .any(|at| matches!(raw.get(at + mark.len()), Some(b'"' | b'\\' | b'\'')))
+            })
+        };
+        self.resources.iter().filter(named).map(|resource| resource.node.path()).collect()
+    }
 
     /// Lists the resources of the record, each with what it is part of.
     fn list_resources(&mut self) {
@@ -203,6 +284,13 @@ impl<'a> Run<'a> {
             open.push((number, node.row().next as usize));
             self.resources.push(made);
         }
+    }
+
+    /// The resource that a node is in.
+    pub(super) fn enclosing(&self, node: Node<'_>) -> usize {
+        let after = self.resources.partition_point(|resource| resource.node.at() <= node.at());
+        let holds = |number: &usize| self.resources[*number].node.row().next as usize > node.at();
+        (0..after).rev().find(holds).unwrap_or_default()
     }
 
     // --- findings ---

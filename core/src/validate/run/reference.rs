@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
                 .of(profile)
                 .done();
             }
-            let Some(kind) = literal_kind(node) else { return };
+            let Some(kind) = literal_kind(node).filter(|_| self.options.trust_addresses) else { return };
             let unknown = targets().any(|url| self.kind_of(url).is_none());
             let allowed =
                 |url: &Arc<str>| self.kind_of(url).is_some_and(|name| *name == *kind.name() || &*name == "Resource");
@@ -178,12 +178,17 @@ pub(super) fn base_of(url: &str) -> Option<&str> {
 
 /// The type that the text of a reference or its `type` names.
 fn literal_kind(reference: Node<'_>) -> Option<ResourceType> {
-    if let Some(text) = reference.text("reference") {
-        let plain = text.split("/_history/").next().unwrap_or_default();
-        let (rest, id) = plain.rsplit_once('/')?;
-        let kind = rest.rsplit('/').next()?;
-        let http = rest == kind || plain.starts_with("http");
-        return ResourceType::from_name(kind).filter(|_| http && is_id(id.as_bytes()));
+    match reference.text("reference") {
+        Some(text) => literal_kind_of(&text),
+        None => ResourceType::from_name(&reference.text("type")?),
     }
-    ResourceType::from_name(&reference.text("type")?)
+}
+
+/// The type in `Type/id`, relative or at the end of an http address.
+pub(super) fn literal_kind_of(text: &str) -> Option<ResourceType> {
+    let plain = text.split("/_history/").next().unwrap_or_default();
+    let (rest, id) = plain.rsplit_once('/')?;
+    let kind = rest.rsplit('/').next()?;
+    let rooted = rest == kind || plain.starts_with("http");
+    ResourceType::from_name(kind).filter(|_| rooted && is_id(id.as_bytes()))
 }

@@ -17,7 +17,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
   test                            installs what is missing and runs every test
-  conform SUITE DIR [--failures]  runs a conformance suite: json-parsing, r4-examples, crypto, synthea, fhir-vendors
+  conform SUITE DIR [--failures]  runs a conformance suite: json-parsing, r4-examples, crypto, validator and more
   bench [--quick]                 prints a table of ratios
   header [--check]                writes include/ehrcore.h
   schema [--check] [PACKAGE.tgz]  writes the generated tables, views and builders in core/src

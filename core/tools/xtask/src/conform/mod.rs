@@ -2,6 +2,7 @@
 
 mod crypto;
 mod fhirpath;
+pub(crate) mod guides;
 mod ucum;
 mod validator;
 mod xml;
@@ -46,6 +47,9 @@ const SUITES: &[&str] = &[
     "validator",
     "validator-tx",
     "validator-special",
+    "us-core-examples",
+    "us-core-invariants",
+    "ips-examples",
 ];
 
 pub(crate) fn run(arguments: &[&str]) -> Done {
@@ -61,9 +65,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     let mut score = Score::default();
     match suite {
         "json-parsing" => each(folder, &mut |name, bytes| json_parsing(name, bytes, &mut score))?,
-        "r4-examples" | "synthea" | "us-core-examples" => {
-            each(folder, &mut |name, bytes| example(name, bytes, &mut score))?
-        }
+        "r4-examples" | "synthea" => each(folder, &mut |name, bytes| example(name, bytes, &mut score))?,
         "fhir-vendors" => each(folder, &mut |name, bytes| vendor(name, bytes, &mut score))?,
         "xml" => xml::run(folder, &mut score)?,
         "fhirpath" => fhirpath::run(folder, &mut score)?,
@@ -73,6 +75,9 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         "validator-tx" | "validator-special" => {
             validator::run(&suite["validator-".len()..], folder, &packages(folder, arguments)?, failures, &mut score)?
         }
+        "us-core-examples" => guides::us_core_examples(folder, &definitions(folder, arguments), &mut score)?,
+        "us-core-invariants" => guides::us_core_invariants(folder, &definitions(folder, arguments), &mut score)?,
+        "ips-examples" => guides::ips_examples(folder, &definitions(folder, arguments), &mut score)?,
         _ => return Err(format!("the suites are {}", SUITES.join(", ")).into()),
     }
     if failures {
@@ -100,6 +105,13 @@ fn packages(folder: &Path, arguments: &[&str]) -> Result<Vec<Package>, Box<dyn s
         }
     }
     Ok(found)
+}
+
+/// The folder of definitions: the first of `--definitions=DIR`, else the one beside the suite's.
+fn definitions(folder: &Path, arguments: &[&str]) -> std::path::PathBuf {
+    let named = arguments.iter().find_map(|word| word.strip_prefix("--definitions="));
+    let first = named.and_then(|list| list.split(',').next());
+    first.map_or_else(|| folder.join("../definitions"), Into::into)
 }
 
 /// Visits every `.json` file below a folder, those in archives too.

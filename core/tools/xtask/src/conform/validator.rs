@@ -122,6 +122,12 @@ fn validator(
         _ => References::Open,
     };
     options.displays = Severity::Error;
+    options.trust_addresses = row["flags"]["assumeValidRestReferences"] == true;
+    options.contained = row["flags"]["validateContains"] != "IGNORE";
+    if let Some((kind, number)) = row["flags"]["bundle-param"]["rule"].as_str().and_then(|rule| rule.split_once(':')) {
+        let url = row["flags"]["bundle-param"]["profile"].as_str().unwrap_or_default();
+        builder = builder.entry_profile(kind, number.parse()?, url);
+    }
     options.html_in_markdown = row["flags"]["noHtmlInMarkdown"] != true;
     Ok(builder.options(options).build().ok())
 }
