@@ -416,6 +416,16 @@ typedef struct ehr_error ehr_error;
 typedef struct ehr_expansion ehr_expansion;
 
 /*
+ A compiled expression.
+ */
+typedef struct ehr_fhirpath ehr_fhirpath;
+
+/*
+ What an expression gave.
+ */
+typedef struct ehr_fhirpath_result ehr_fhirpath_result;
+
+/*
  What opens a store: 32 bytes, a passphrase, or the host's key management.
  */
 typedef struct ehr_key ehr_key;
@@ -573,6 +583,24 @@ typedef struct {
      */
     ehr_str rule;
 } ehr_issue;
+
+/*
+ One item of a result.
+ */
+typedef struct {
+    /*
+     Its type: `HumanName`, `code` and so on for elements of the resource, `String`, `Quantity` and so on for values.
+     */
+    ehr_str type_name;
+    /*
+     The item as JSON.
+     */
+    ehr_str json;
+    /*
+     The path of an element, such as `Patient.name[0].family`; empty for a value.
+     */
+    ehr_str path;
+} ehr_fhirpath_item;
 
 /*
  What became of one entry of one source. The texts belong to the ledger it was read from.
@@ -856,6 +884,46 @@ EHR_API ehr_str ehr_status_name(ehr_status status);
  One sentence on what a status means; empty for a number that is none. The text lives for ever.
  */
 EHR_API ehr_str ehr_status_sentence(ehr_status status);
+
+/*
+ Compiles an expression.
+
+ Ownership: on EHR_OK, `*expression_out` is the caller's; release it with ehr_fhirpath_free().
+ Errors:    EHR_FHIRPATH_*, with the column where it is wrong.
+ */
+EHR_API ehr_status ehr_fhirpath_compile(ehr_str text, ehr_fhirpath **expression_out, ehr_error **error_out);
+
+/*
+ Evaluates an expression over one FHIR R4 resource, JSON or XML.
+
+ Ownership: on EHR_OK, `*result_out` is the caller's; release it with ehr_fhirpath_result_free().
+ Errors:    EHR_FHIRPATH_*: the expression met what it cannot take, or a limit; EHR_JSON_*, EHR_XML_*, EHR_LIMIT_*.
+ */
+EHR_API
+ehr_status ehr_fhirpath_evaluate(const ehr_fhirpath *expression,
+                                 ehr_str resource,
+                                 ehr_fhirpath_result **result_out,
+                                 ehr_error **error_out);
+
+/*
+ How many items a result has.
+ */
+EHR_API size_t ehr_fhirpath_count(const ehr_fhirpath_result *result);
+
+/*
+ Reads one item into `*item`, from 0. Ownership: its texts belong to `result`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API ehr_status ehr_fhirpath_item_at(const ehr_fhirpath_result *result, size_t index, ehr_fhirpath_item *item);
+
+/*
+ Releases a result. NULL is fine.
+ */
+EHR_API void ehr_fhirpath_result_free(ehr_fhirpath_result *result);
+
+/*
+ Releases an expression. NULL is fine.
+ */
+EHR_API void ehr_fhirpath_free(ehr_fhirpath *expression);
 
 /*
  What became of every entry of every import, in order. Needs an administrator.

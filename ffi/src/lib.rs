@@ -3,6 +3,7 @@
 
 mod audit;
 mod error;
+mod fhirpath;
 mod guard;
 mod handle;
 mod import;

@@ -424,4 +424,4 @@ def validate(resource):
     return Report(_native.validate_bytes(_bytes(resource)))
 
 
-from . import terminology, xml  # noqa: E402  (it needs what stands above)
+from . import fhirpath, terminology, xml  # noqa: E402  (they need what stands above)

@@ -3,6 +3,7 @@ import os
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Protocol, Union
 
 from . import terminology as terminology
+from . import fhirpath as fhirpath
 from . import xml as xml
 
 __version__: str
@@ -32,6 +33,7 @@ class Error(Exception):
     code: str
     path: Optional[str]
     line: int
+    column: int
     issues: tuple[Issue, ...]
 
 class NotFound(Error): ...

@@ -39,6 +39,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         Code::Conflict => Conflict::new_err(text),
         Code::WrongKey => WrongKey::new_err(text),
         Code::Locked => Locked::new_err(text),
+        code if (230..250).contains(&code.number()) => EhrError::new_err(text), // an expression, not a record
         code if code == Code::RecordInvalid || (100..300).contains(&code.number()) => InvalidRecord::new_err(text),
         _ => EhrError::new_err(text),
     };
@@ -48,6 +49,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         .setattr("code", error.code().name())
         .and_then(|()| value.setattr("path", error.location().path.clone()))
         .and_then(|()| value.setattr("line", error.location().line))
+        .and_then(|()| value.setattr("column", error.location().column))
         .and_then(|()| value.setattr("issues", pyo3::types::PyTuple::new(py, issues)?));
     set.err().unwrap_or(made)
 }

@@ -1,6 +1,7 @@
 //! `ehrcore._native`: the Rust side of the wheel. Thin: every class holds one object of the Rust API.
 
 mod error;
+mod fhirpath;
 mod session;
 mod store;
 mod terminology;
@@ -29,6 +30,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("WrongKey", py.get_type::<WrongKey>())?;
     module.add("Locked", py.get_type::<Locked>())?;
     module.add_class::<Issue>()?;
+    module.add_class::<fhirpath::Expression>()?;
     module.add_class::<Record>()?;
     module.add_class::<Store>()?;
     module.add_class::<Session>()?;

@@ -321,3 +321,20 @@ def test_a_source_of_the_host_knows_more_and_may_fail(monkeypatch):
     outcomes = [terminology.validate_code(code, system="http://example.org/numbers").outcome for code in "127"]
     assert outcomes == ["in", "unknown", "not-checked"]
     assert raised == [ValueError]
+
+
+def test_an_expression_gives_types_values_and_paths(session):
+    expression = ehrcore.fhirpath.compile("Observation.value | code.text | valueQuantity | 2 'mg'")
+    session.write(PATIENT)
+    session.write(RESULT)
+    for resource in (RESULT, session.read("Observation", "o1")):
+        value, text, unit = expression.evaluate(resource)
+        assert (value.type, value.path) == ("Quantity", "Observation.value.ofType(Quantity)")
+        assert str(value.value["value"]) == "1.50"
+        assert text == ("string", "<b>x</b>", "Observation.code.text")
+        assert unit == ("Quantity", {"value": 2, "unit": "mg"}, None)
+    assert ehrcore.fhirpath.compile("name.given").evaluate(PATIENT) == []
+    with pytest.raises(ehrcore.Error) as caught:
+        ehrcore.fhirpath.compile("name.wher(true)")
+    assert (caught.value.code, caught.value.column) == ("fhirpath-function", 6)
+    assert not isinstance(caught.value, ehrcore.InvalidRecord)

@@ -4,7 +4,7 @@ use super::moment::{Moment, MomentKind};
 use super::quantity::{Quantity, Unit};
 use super::types::{SystemType, TypeName};
 use crate::decimal::Decimal;
-use crate::record::{Node, NodeKind, Row, Tree};
+use crate::record::{Node, NodeKind, Row, Tree, Value};
 use crate::schema::{ElementId, Primitive, TypeId, TypeKind, key};
 use std::borrow::Cow;
 
@@ -371,6 +371,29 @@ impl<'a> Item<'a> {
             Item::Moment(moment) => Some(moment.to_string()),
             Item::Quantity(quantity) => Some(quantity.to_string()),
             Item::Type(name) => Some(name.name().to_owned()),
+        }
+    }
+    /// The item as JSON: an element as it was received, a quantity as an object of `value` and `unit`, what else is no number
+    /// and no truth value as a string; `null` for an element that only has extensions. It is content.
+    pub fn json(&self) -> String {
+        let quoted = |text: &str| String::from_utf8_lossy(&Value::from(text).to_json()).into_owned();
+        match self {
+            Item::Element(element) => match element.node() {
+                Some(node) if node.kind() == NodeKind::String => {
+                    format!("\"{}\"", String::from_utf8_lossy(node.raw()))
+                }
+                Some(node) => String::from_utf8_lossy(node.raw()).into_owned(),
+                None => "null".to_owned(),
+            },
+            Item::Boolean(_) | Item::Integer(_) | Item::Decimal(_) => self.text().unwrap_or_default(),
+            Item::Quantity(quantity) => {
+                let unit = match &quantity.unit {
+                    Unit::Calendar(unit) => unit.name(),
+                    Unit::Ucum(code) | Unit::Other(code) => code,
+                };
+                format!("{{\"value\":{},\"unit\":{}}}", quantity.value, quoted(unit))
+            }
+            _ => quoted(&self.text().unwrap_or_default()),
         }
     }
     /// The value of a primitive as one of FHIRPath's own types; a value as it is. None for elements with children.

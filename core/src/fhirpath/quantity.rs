@@ -40,7 +40,7 @@ impl Calendar {
     fn of_ucum(code: &str) -> Option<Self> {
         CALENDAR.iter().find(|row| row.3 == code).map(|row| row.0)
     }
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         CALENDAR[self as usize].1
     }
     /// The UCUM unit that is exactly as long; months and years have none.

@@ -68,6 +68,24 @@ fn a_primitive_has_the_id_and_extensions_of_its_companion() {
 }
 
 #[test]
+fn an_item_is_json_as_it_was_received() {
+    let json = |bytes: &[u8], text: &str| {
+        let record = Record::parse(bytes).expect("a resource");
+        let expression = Expression::compile(text).expect("an expression");
+        let found = expression.evaluate(&Scope::new(record.root())).expect("a result");
+        found.iter().map(Item::json).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        json(PATIENT, "name.given | active | gender | birthDate"),
+        r#""A" "B\u0041" "C" true null "1974-12-25""#
+    );
+    assert_eq!(json(OBSERVATION, "value.value"), "72.5");
+    assert_eq!(json(OBSERVATION, "code.coding.last()"), r#"{"system":"http://snomed.info/sct","code":"27113001"}"#);
+    assert_eq!(json(PATIENT, "1.50 'mg' | 2 days"), r#"{"value":1.50,"unit":"mg"} {"value":2,"unit":"day"}"#);
+    assert_eq!(json(PATIENT, "'\"' & 'x' | @2012 | id.type().name"), r#""\"x" "2012" "id""#);
+}
+
+#[test]
 fn contained_resources_and_variables_resolve() {
     assert_eq!(patient("managingOrganization.resolve().name"), ["Clinic"]);
     yes("%resource.id = 'p1' and %context is Patient and %rootResource = %resource");
