@@ -60,6 +60,8 @@ impl CodeSystem {
     /// Reads a CodeSystem resource; None where it has no url.
     pub(super) fn read(root: Node<'_>) -> Option<CodeSystem> {
         let content = match root.text("content").as_deref() {
+            // Whatever it says it holds: what supplements another system has no codes of its own.
+            _ if root.get("supplements").is_some() => Content::Supplement,
             Some("complete") => Content::Complete,
             Some("example") => Content::Example,
             Some("not-present") => Content::NotPresent,

@@ -167,10 +167,11 @@ impl<'a> Check<'_, 'a> {
             let (source, source_version) = (group.text("source"), group.text("sourceVersion"));
             let (target, target_version) = (group.text("target"), group.text("targetVersion"));
             for element in group.list("element") {
-                self.mapped(element, &source, &source_version, &source_set);
+                self.mapped(element, &source, &source_version, &source_set, Severity::Error);
                 for to in element.list("target") {
                     if to.text("equivalence").as_deref() != Some("unmatched") {
-                        self.mapped(to, &target, &target_version, &target_set);
+                        // A map may lead out of the value set it is made for; it is worth a look.
+                        self.mapped(to, &target, &target_version, &target_set, Severity::Warning);
                     }
                 }
             }
@@ -184,6 +185,7 @@ impl<'a> Check<'_, 'a> {
         system: &Option<Cow<'a, str>>,
         version: &Option<Cow<'a, str>>,
         set: &Option<Cow<'a, str>>,
+        outside: Severity,
     ) {
         let Some(node) = owner.get("code").filter(|_| system.is_some()) else { return };
         let Some(code) = node.as_str() else { return };
@@ -193,7 +195,7 @@ impl<'a> Check<'_, 'a> {
         }
         let coding = Coding { system: system.clone(), version: None, code, display: None };
         if set.as_deref().is_some_and(|set| self.terminology.validate_code(set, &coding).is_wrong()) {
-            self.error(node, Code::DefinitionCode, "a code of the value set that the map is for");
+            self.found.push((node, Code::DefinitionCode, outside, "a code of the value set that the map is for"));
         }
     }
 }
@@ -289,7 +291,11 @@ mod tests {
         let terminology = Terminology::new(&Packages::new().with(package));
         let record = record(text);
         let found = terminology.check_definition(record.root());
-        found.iter().map(|(node, code, ..)| format!("{} {code}", node.path())).collect()
+        let line = |(node, code, severity, _): &DefinitionFinding<'_>| match severity {
+            Severity::Error => format!("{} {code}", node.path()),
+            other => format!("{} {code} ({})", node.path(), other.name()),
+        };
+        found.iter().map(line).collect()
     }
 
     fn value_set(part: &str) -> Vec<String> {
@@ -384,10 +390,11 @@ mod tests {
     fn a_concept_map_maps_codes_of_its_value_sets() {
         let map = |code: &str, target: &str| {
             findings(&format!(
-                r#"{{"resourceType":"ConceptMap","sourceCanonical":"http://example.org/reds","group":[{{"source":"http://example.org/colours","target":"http://example.org/colours","element":[{{"code":"{code}","target":[{{"code":"{target}"}}]}}]}}]}}"#
+                r#"{{"resourceType":"ConceptMap","sourceCanonical":"http://example.org/reds","targetCanonical":"http://example.org/reds","group":[{{"source":"http://example.org/colours","target":"http://example.org/colours","element":[{{"code":"{code}","target":[{{"code":"{target}"}}]}}]}}]}}"#
             ))
         };
-        assert_eq!(map("red", "blue"), [""; 0]);
+        assert_eq!(map("red", "red"), [""; 0]);
+        assert_eq!(map("red", "blue"), ["ConceptMap.group[0].element[0].target[0].code definition-code (warning)"]);
         assert_eq!(map("blue", "red"), ["ConceptMap.group[0].element[0].code definition-code"]);
         assert_eq!(map("red", "loud"), ["ConceptMap.group[0].element[0].target[0].code definition-code"]);
     }

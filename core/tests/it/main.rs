@@ -5,6 +5,7 @@
 
 mod custody;
 mod kill;
+mod packages;
 mod path;
 mod process;
 mod quarantine;
