@@ -282,6 +282,8 @@ enum ehr_code {
     EHR_DISPLAY_WRONG = 335,
     /* the system of a code is not that of a code system */
     EHR_CODING_SYSTEM = 336,
+    /* a discriminator names no element of what is sliced */
+    EHR_DISCRIMINATOR_PATH = 337,
     /* the record needs more steps than the limit; it was checked in part */
     EHR_VALIDATION_LIMIT = 340,
     /* the questionnaire has no item of this linkId at this place */
@@ -352,8 +354,6 @@ enum ehr_code {
     EHR_STORE_IO = 508,
     /* this thread has a change set under way in this store; writing waits for its end */
     EHR_TURN_HELD = 515,
-    /* the last writer did not close the store; opening it for writing mends it */
-    EHR_STORE_UNCLEAN = 516,
     /* the session may not do this */
     EHR_DENIED = 600,
     /* the audit entry could not be written, so the access did not happen */

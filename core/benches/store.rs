@@ -10,7 +10,7 @@ use ehrcore::limits::Limits;
 use ehrcore::record::Record;
 use ehrcore::schema::ResourceType;
 use ehrcore::search::Query;
-use ehrcore::store::{Embedded, PutMeta, Store, Table};
+use ehrcore::store::{PutMeta, Store, Table};
 use ehrcore::time::Timestamp;
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -50,13 +50,11 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn create(path: &Path) -> Store {
-    let backend = Embedded::create(path, 32 << 20).expect("a new file");
-    Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("a new store")
+    Store::create(path, &RawKey::new([1; 32]), Arc::new(SystemRandom::default()), 32 << 20).expect("a new store")
 }
 
 fn open(path: &Path) -> Store {
-    let backend = Embedded::open(path, 32 << 20).expect("the file");
-    Store::open(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("the store")
+    Store::open(path, &RawKey::new([1; 32]), Arc::new(SystemRandom::default()), 32 << 20, false).expect("the store")
 }
 
 fn main() {

@@ -210,7 +210,6 @@ catalogue! {
     ReadOnly = 507, "read-only", "the store is open for reading only";
     StoreIo = 508, "store-io", "the storage under the store refused to read or write";
     TurnHeld = 515, "turn-held", "this thread has a change set under way in this store; writing waits for its end";
-    StoreUnclean = 516, "store-unclean", "the last writer did not close the store; opening it for writing mends it";
     // 600-699: audit and access
     Denied = 600, "denied", "the session may not do this";
     AuditUnavailable = 601, "audit-unavailable", "the audit entry could not be written, so the access did not happen";

@@ -98,10 +98,59 @@ def number(data, at):
             return value, at
 
 
+PAGE = 4096
+ZEROS, MAP, STALE = 0xFFFFFFFF, 0xFFFFFFFE, 1 << 31
+
+
+def superblock(data, key, store):
+    """The root of the newer superblock."""
+    roots = []
+    for at in (0, PAGE):
+        block = data[at : at + PAGE]
+        context = b"ehrcore superblock v1" + store + hashlib.sha256(block[:3968]).digest()
+        root = key.decrypt(block[3968:3980], block[3980:4068], context)
+        roots.append(struct.unpack(">QQIQ12s16sIIII", root))
+    return max(roots)
+
+
+def rows(plain):
+    """The rows of a checkpoint or of a record of the log: what, nonce, tag."""
+    return [struct.unpack(">I12s16s", plain[at : at + 32]) for at in range(0, len(plain), 32)]
+
+
+def storage(data, key, store):
+    """What the sealed slots of the file hold, as the storage engine sees it."""
+    _, generation, closed, length, nonce, tag, first, _, log, _ = superblock(data, key, store)
+    assert closed > 0, "the file was not closed in order"
+    sealed = data[first * PAGE : first * PAGE + length] + tag
+    plain = key.decrypt(nonce, sealed, b"ehrcore checkpoint v1" + store + struct.pack(">Q", generation))
+    size, slots = int.from_bytes(plain[:8], "big"), dict(enumerate(rows(plain[8:])))
+    used = 0
+    while used < closed - 1:
+        at = (log + used) * PAGE
+        count = int.from_bytes(data[at + 12 : at + 16], "big")
+        context = b"ehrcore log v1" + store + struct.pack(">QI", generation, used)
+        plain = key.decrypt(data[at : at + 12], data[at + 16 : at + 16 + count + 16], context)
+        size, changes = int.from_bytes(plain[:8], "big"), {}
+        for here in range(12, len(plain), 36):
+            changes[int.from_bytes(plain[here : here + 4], "big")] = rows(plain[here + 4 : here + 36])[0]
+        gone = {row[0] & ~STALE for row in changes.values() if row[0] < MAP}
+        slots = {slot: row for slot, row in slots.items() if row[0] not in gone} | changes
+        used += -(-(count + 32) // PAGE)
+    pages = bytearray(-(-size // PAGE) * PAGE)
+    for slot, (page, nonce, tag) in slots.items():
+        if page < STALE and page * PAGE < size:
+            context = b"ehrcore page v1" + store + struct.pack(">I", page)
+            pages[page * PAGE : (page + 1) * PAGE] = key.decrypt(nonce, data[slot * PAGE : (slot + 1) * PAGE] + tag, context)
+    return bytes(pages[:size])
+
+
 def read(file, key):
-    """The header and the root of a store that a raw key opens; its keys by purpose."""
+    """The storage in a store that a raw key opens; its number; its keys by purpose."""
     data = file.read_bytes()
-    at = data.index(b"EHRCORE\0\0\1\1")
+    assert data.startswith(b"ehrcore\x1a\0\1") and b"Doe" not in data
+    at = 12
+    assert data[at : at + 11] == b"EHRCORE\0\0\1\1"
     store, count, here = data[at + 11 : at + 27], data[at + 27], at + 28
     wraps = {}
     for _ in range(count):
@@ -114,7 +163,11 @@ def read(file, key):
     root = Envelope(key, context).open(wraps["raw"])
     mac = hmac.new(expand(root, b"ehrcore v1 header", 32), data[at:here], hashlib.sha256).digest()
     assert data[here : here + 32] == mac
-    return data, store, lambda purpose: expand(root, b"ehrcore v1 " + purpose + store, 32)
+
+    def derived(purpose):
+        return expand(root, b"ehrcore v1 " + purpose + store, 32)
+
+    return storage(data, aead.AESGCM(derived(b"page key, epoch 0")), store), store, derived
 
 
 @pytest.fixture

@@ -18,6 +18,12 @@ pub trait Provider {
     fn seal(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut Vec<u8>, from: usize) -> Result<()>;
     /// The inverse of `seal`, in place; gives the length of the plaintext. `corrupt` where the tag does not fit.
     fn open(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut [u8]) -> Result<usize>;
+    /// `AES-256-GCM.seal(key, nonce, ad, m)` in place; gives the tag (NIST SP 800-38D).
+    ///
+    /// Rule: a pair of key and nonce is used once.
+    fn seal_detached(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut [u8]) -> Result<[u8; 16]>;
+    /// The inverse of `seal_detached`, in place. `corrupt` where the tag does not fit; then `buffer` holds nothing of use.
+    fn open_detached(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], tag: [u8; 16], buffer: &mut [u8]) -> Result<()>;
     /// `HMAC-SHA-256(key, parts...)` (RFC 2104).
     fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32];
     /// `SHA-256(parts...)` (FIPS 180-4).
@@ -64,6 +70,17 @@ impl Provider for Ring {
         let nonce = aead::Nonce::assume_unique_for_key(nonce);
         let plain = aes(key).open_in_place(nonce, aead::Aad::from(ad), buffer);
         plain.map(|plain| plain.len()).map_err(|_| Code::Corrupt.error())
+    }
+    fn seal_detached(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut [u8]) -> Result<[u8; 16]> {
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        let tag = aes(key).seal_in_place_separate_tag(nonce, aead::Aad::from(ad), buffer);
+        let tag = tag.map_err(|_| Code::Internal.error())?;
+        Ok(tag.as_ref().try_into().expect("a tag of GCM has 16 bytes"))
+    }
+    fn open_detached(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], tag: [u8; 16], buffer: &mut [u8]) -> Result<()> {
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        let opened = aes(key).open_in_place_separate_tag(nonce, aead::Aad::from(ad), tag.into(), buffer, 0..);
+        opened.map(drop).map_err(|_| Code::Corrupt.error())
     }
     fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));

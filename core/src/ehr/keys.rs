@@ -2,10 +2,9 @@
 
 use super::Session;
 use crate::access::Action;
-use crate::audit::{Event, EventKind};
-use crate::error::{Code, Result};
+use crate::audit::EventKind;
+use crate::error::Result;
 use crate::keys::{KeyRing, KeySource};
-use crate::store::{HEADER, Table};
 
 impl Session {
     /// The names of the ways to open the store.
@@ -16,8 +15,7 @@ impl Session {
         let event = self.event(EventKind::Keys);
         self.enter(Action::Keys, &event)?;
         self.inner_note(event)?;
-        let header = self.snapshot()?.view().get(Table::Meta, HEADER)?.ok_or_else(|| Code::NotAStore.error())?;
-        KeyRing::wrap_names(&header)
+        KeyRing::wrap_names(&self.store().header()?)
     }
 
     /// Adds a way to open the store, or puts another in place of the one of the same name (a new passphrase). `current` is one
@@ -44,17 +42,19 @@ impl Session {
     }
 
     fn change_header(&self, made: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<()> {
-        let event = self.event(EventKind::Keys);
+        let mut event = self.event(EventKind::Keys);
         self.enter(Action::Keys, &event)?;
-        let changed = || {
-            let mut change = self.store().change(event.at, &self.actor.id)?;
-            let header = change.view().get(Table::Meta, HEADER)?.ok_or_else(|| Code::NotAStore.error())?;
-            change.table_put(Table::Meta, HEADER.to_vec(), made(&header)?)?;
-            self.commit(change, Event { count: 1, ..event.clone() })
+        let changed = self.store().header().and_then(|header| made(&header));
+        let header = match changed {
+            Ok(header) => header,
+            Err(error) => return self.refuse(&event, error),
         };
-        match changed() {
+        // The event first: no way in without a word about it. Should the header then fail, a second event says so.
+        event.count = 1;
+        self.inner_note(event.clone())?;
+        match self.store().put_header(&header) {
             Err(error) => self.refuse(&event, error),
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
         }
     }
 }

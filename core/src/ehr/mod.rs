@@ -17,7 +17,7 @@ use crate::audit::{self, Event, EventKind, Shelf};
 use crate::error::{Code, Error, Result};
 use crate::id::{Random, SystemRandom};
 use crate::keys::KeySource;
-use crate::store::{Change, Embedded, Store, Table};
+use crate::store::{Change, Store, Table};
 use crate::time::{Clock, SystemClock, Timestamp};
 use std::collections::HashSet;
 use std::path::Path;
@@ -96,15 +96,7 @@ impl Ehr {
     /// # Errors
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
     pub fn create(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        let backend = Embedded::create(path.as_ref(), options.cache_bytes)?;
-        let store = match Store::create(Box::new(backend), keys, options.random) {
-            Ok(store) => store,
-            Err(error) => {
-                // The file was made a moment ago by this call and holds nothing.
-                let _ = std::fs::remove_file(path);
-                return Err(error);
-            }
-        };
+        let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
         let ehr = Ehr(Arc::new(Inner::new(store, options.clock)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
@@ -115,8 +107,7 @@ impl Ehr {
     /// # Errors
     /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
     pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        let backend = Embedded::open(path.as_ref(), options.cache_bytes)?;
-        let store = Store::open(Box::new(backend), keys, options.random)?;
+        let store = Store::open(path.as_ref(), keys, options.random, options.cache_bytes, false)?;
         Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
 
@@ -130,7 +121,7 @@ impl Ehr {
 
     /// What protects this store and what does not yet.
     pub fn security_status(&self) -> SecurityStatus {
-        SecurityStatus { provider: "ring", key_per_patient: true, pages_sealed: false, rollback_protected: false }
+        SecurityStatus { provider: "ring", key_per_patient: true, pages_sealed: true, rollback_protected: false }
     }
 
     /// The signed head of the audit log, to be kept outside; None where nothing was recorded.

@@ -124,7 +124,7 @@ pub struct SearchOptions {
 pub enum VerifyLevel {
     /// The audit log: signature, seals, tree.
     Log,
-    /// Also every current record of every patient: each block's seal.
+    /// Also every current record of every patient, and every byte of the file: pages in use, free ones, the map.
     Records,
 }
 
@@ -550,6 +550,9 @@ impl Session {
         let events = audit::verify(&ViewShelf(snapshot.view()), self.inner.store.keys(), outside)?;
         let mut report = VerifyReport { events, ..VerifyReport::default() };
         if level == VerifyLevel::Records {
+            if self.inner.store.check()? > 0 {
+                return Err(Code::Corrupt.error());
+            }
             for patient in snapshot.patients()? {
                 report.patients += u64::from(patient != PatientNumber::SHARED);
                 for stored in snapshot.checked_chart(patient)? {

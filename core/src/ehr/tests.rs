@@ -6,8 +6,8 @@ use crate::error::Code;
 use crate::id::SystemRandom;
 use crate::keys::RawKey;
 use crate::schema::ResourceType;
+use crate::store::Store;
 use crate::store::testing::FaultyFile;
-use crate::store::{Embedded, Store};
 use crate::time::{ManualClock, Timestamp};
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ const RECORD: &[u8] = br#"{"resourceType":"Patient","id":"p"}"#;
 #[test]
 fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
     let file = FaultyFile::default();
-    let backend = Embedded::on_storage(file.clone(), 1 << 20).expect("a file in memory");
-    let store = Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
-        .expect("a store in memory");
+    let random = || Arc::new(SystemRandom::default());
+    let store = Store::create_on(Box::new(file.clone()), &RawKey::new([1; 32]), random(), 1 << 20);
+    let store = store.expect("a store in memory");
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
     let ehr = Ehr(Arc::new(Inner::new(store, clock.clone())));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
@@ -35,9 +35,8 @@ fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
     assert!(session.write(br#"{"resourceType":"Patient","id":"q"}"#).is_err());
     drop((session, ehr));
 
-    let backend = Embedded::on_storage(FaultyFile::with(file.bytes()), 1 << 20).expect("the file");
-    let store =
-        Store::open(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("the store");
+    let disk = Box::new(FaultyFile::with(file.bytes()));
+    let store = Store::open_on(disk, &RawKey::new([1; 32]), random(), 1 << 20, false).expect("the store");
     let snapshot = store.snapshot().expect("a view");
     assert!(snapshot.current(ResourceType::PATIENT, "p").expect("readable").is_some());
     assert!(snapshot.current(ResourceType::PATIENT, "q").expect("readable").is_none());
@@ -46,9 +45,9 @@ fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
 #[test]
 fn events_that_cannot_be_written_do_not_pile_up() {
     let file = FaultyFile::default();
-    let backend = Embedded::on_storage(file.clone(), 1 << 20).expect("a file in memory");
-    let store = Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
-        .expect("a store in memory");
+    let random = Arc::new(SystemRandom::default());
+    let store = Store::create_on(Box::new(file.clone()), &RawKey::new([1; 32]), random, 1 << 20);
+    let store = store.expect("a store in memory");
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
     let ehr = Ehr(Arc::new(Inner::new(store, clock.clone())));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");

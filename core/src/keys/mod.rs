@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 pub struct KeyRing {
     store: StoreId,
     store_key: SealKey,
+    page_key: SealKey,
     audit_key: SealKey,
     wrapping_key: SealKey,
     token_key: MacKey,
@@ -111,6 +112,7 @@ impl KeyRing {
         Ok(KeyRing {
             store,
             store_key: SealKey::new(derived(b"store key"), 0),
+            page_key: SealKey::new(derived(b"page key, epoch 0"), 0),
             audit_key: SealKey::new(derived(b"audit key"), 0),
             wrapping_key: SealKey::new(derived(b"patient wrapping key, epoch 0"), 0),
             token_key: MacKey::new(&derived(b"token key")),
@@ -125,6 +127,10 @@ impl KeyRing {
     /// The key that seals rows of the store as a whole.
     pub fn store_key(&self) -> &SealKey {
         &self.store_key
+    }
+    /// The key that seals pages of the file.
+    pub fn page_key(&self) -> &SealKey {
+        &self.page_key
     }
     /// The key that seals audit events.
     pub fn audit_key(&self) -> &SealKey {

@@ -170,6 +170,23 @@ pub trait Backend: Send + Sync {
     fn compact(&self) -> Result<bool> {
         Ok(false)
     }
+    /// The wrapped keys, in clear.
+    ///
+    /// # Errors
+    /// - `store-io`.
+    fn header(&self) -> Result<Vec<u8>>;
+    /// Puts other wrapped keys in their place, durably: those before are gone from the storage.
+    ///
+    /// # Errors
+    /// - as `commit`.
+    fn put_header(&self, header: &[u8]) -> Result<()>;
+    /// Looks at every byte the storage keeps; says how many places are not as they were left.
+    ///
+    /// # Errors
+    /// - `store-io`.
+    fn check(&self) -> Result<u64> {
+        Ok(0)
+    }
 }
 
 /// A view with batches on top that are not committed yet: what a change set sees.

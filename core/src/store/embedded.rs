@@ -4,13 +4,15 @@
 //! `corrupt` and the handle is closed for good.
 
 use super::backend::{Backend, Batch, ReadView, Row, Table, Visit};
+use super::pages::{Disk, Pages};
 use crate::error::{Code, Error, Result};
+use crate::id::Random;
+use crate::keys::KeyRing;
 use redb::{
-    Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TypeName, Value,
+    Database, Key, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TypeName, Value,
 };
 use std::cmp::Ordering;
 use std::fs::OpenOptions;
-use std::io::Read;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -38,72 +40,76 @@ macro_rules! typed {
     }};
 }
 
-/// A store in one file.
+/// A store in one file: the engine over sealed pages.
 pub struct Embedded {
-    engine: RwLock<Engine>,
+    engine: RwLock<Database>,
+    pages: Pages,
+    read_only: bool,
     poisoned: Arc<AtomicBool>,
 }
 
-enum Engine {
-    Writing(Database),
-    Reading(ReadOnlyDatabase),
+/// Makes a new file, readable by its owner only, and locks it.
+///
+/// # Errors
+/// - `store-exists`: there is a file of that name. `io`, `locked`.
+pub(super) fn new_file(path: &Path) -> Result<Disk> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Code::StoreExists.error(),
+        _ => error.into(),
+    })?;
+    sync_folder(path)?;
+    Disk::lock(file, false)
+}
+
+/// Opens a file and locks it: for one that writes, or for any number that read.
+///
+/// # Errors
+/// - `locked`: another handle or process has it open. `io` (with the kind).
+pub(super) fn file(path: &Path, read_only: bool) -> Result<Disk> {
+    Disk::lock(OpenOptions::new().read(true).write(!read_only).open(path)?, read_only)
 }
 
 impl Embedded {
-    /// Makes a new file, readable by its owner only.
+    /// Makes a store on an empty disk. `header`: the wrapped keys, kept in clear where opening finds them.
     ///
     /// # Errors
-    /// - `store-exists`: there is a file of that name. `io`, `store-io`, `locked`.
-    pub fn create(path: &Path, cache_bytes: usize) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Code::StoreExists.error(),
-            _ => error.into(),
-        })?;
-        let opened = guarded(|| {
-            let file = redb::backends::FileBackend::new(file).map_err(opening)?;
-            builder(cache_bytes).create_with_backend(file).map_err(opening)
-        })?;
-        let made = Embedded::over(Engine::Writing(opened));
-        sync_folder(path)?;
-        Ok(made)
+    /// - `io`, `store-io`, `random-unavailable`.
+    pub(super) fn create(
+        disk: Box<dyn StorageBackend>,
+        header: &[u8],
+        keys: &KeyRing,
+        random: Arc<dyn Random>,
+        cache_bytes: usize,
+    ) -> Result<Self> {
+        let pages = Pages::create(disk, header, keys.page_key(), keys.store_id(), random)?;
+        Embedded::over(pages, cache_bytes, false)
     }
 
-    /// Opens a file for reading and writing.
+    /// Opens a store. Read-only, nothing is written to the disk.
     ///
     /// # Errors
-    /// - `locked`: another handle or process has it open. `not-a-store`, `corrupt`, `io` (with the kind), `store-io`.
-    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self> {
-        check_magic(path)?;
-        let opened = guarded(|| builder(cache_bytes).open(path).map_err(opening))?;
-        Ok(Embedded::over(Engine::Writing(opened)))
+    /// - `corrupt`, `truncated`, `store-io`.
+    pub(super) fn open(
+        disk: Box<dyn StorageBackend>,
+        keys: &KeyRing,
+        random: Arc<dyn Random>,
+        cache_bytes: usize,
+        read_only: bool,
+    ) -> Result<Self> {
+        let pages = Pages::open(disk, keys.page_key(), keys.store_id(), random, read_only)?;
+        Embedded::over(pages, cache_bytes, read_only)
     }
 
-    /// Opens a file for reading; any number of processes may, as long as none writes.
-    ///
-    /// # Errors
-    /// - `locked`: a process has it open for writing. `store-unclean`: its last writer died, and only a writer can mend that.
-    /// - else as [`Embedded::open`].
-    pub fn open_read_only(path: &Path, cache_bytes: usize) -> Result<Self> {
-        check_magic(path)?;
-        let opened = guarded(|| builder(cache_bytes).open_read_only(path).map_err(opening))?;
-        Ok(Embedded::over(Engine::Reading(opened)))
-    }
-
-    /// Over storage of the caller's own: memory, or a double that fails on purpose.
-    ///
-    /// # Errors
-    /// - as [`Embedded::open`].
-    pub fn on_storage(storage: impl redb::StorageBackend, cache_bytes: usize) -> Result<Self> {
-        let opened = guarded(|| builder(cache_bytes).create_with_backend(storage).map_err(opening))?;
-        Ok(Embedded::over(Engine::Writing(opened)))
-    }
-
-    fn over(engine: Engine) -> Self {
-        Embedded { engine: RwLock::new(engine), poisoned: Arc::default() }
+    fn over(pages: Pages, cache_bytes: usize, read_only: bool) -> Result<Self> {
+        let storage = pages.clone();
+        let mut builder = Database::builder();
+        builder.set_cache_size(cache_bytes);
+        let engine = guarded(|| builder.create_with_backend(storage).map_err(opening))?;
+        Ok(Embedded { engine: RwLock::new(engine), pages, read_only, poisoned: Arc::default() })
     }
 
     /// Runs `call` unless an earlier failure closed the handle; a panic of the engine closes it.
@@ -115,23 +121,17 @@ impl Embedded {
 impl Backend for Embedded {
     fn read(&self) -> Result<Arc<dyn ReadView>> {
         let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
-        let transaction = self.watched(|| {
-            match &*engine {
-                Engine::Writing(database) => database.begin_read(),
-                Engine::Reading(database) => database.begin_read(),
-            }
-            .map_err(|error| failed(error.into()))
-        })?;
+        let transaction = self.watched(|| engine.begin_read().map_err(|error| failed(error.into())))?;
         Ok(Arc::new(Reader { transaction, tables: Default::default(), poisoned: self.poisoned.clone() }))
     }
 
     fn commit(&self, batch: &Batch) -> Result<()> {
         batch.check()?;
-        let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
-        let Engine::Writing(database) = &*engine else {
+        if self.read_only {
             return Err(Code::ReadOnly.error());
-        };
-        let written = self.watched(|| write(database, batch).map_err(failed));
+        }
+        let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
+        let written = self.watched(|| write(&engine, batch).map_err(failed));
         if written.is_err() {
             // What a failed write or sync left behind is unknown, so nothing more is built on it: reopening finds out.
             self.poisoned.store(true, SeqCst);
@@ -140,15 +140,29 @@ impl Backend for Embedded {
     }
 
     fn compact(&self) -> Result<bool> {
-        let mut engine = self.engine.write().map_err(|_| Code::Poisoned.error())?;
-        let Engine::Writing(database) = &mut *engine else {
+        if self.read_only {
             return Err(Code::ReadOnly.error());
-        };
-        self.watched(|| match database.compact() {
+        }
+        let mut engine = self.engine.write().map_err(|_| Code::Poisoned.error())?;
+        let done = self.watched(|| match engine.compact() {
             Ok(done) => Ok(done),
             Err(redb::CompactionError::TransactionInProgress) => Ok(false),
             Err(error) => Err(failed(error.into())),
-        })
+        })?;
+        self.pages.shrink()?;
+        Ok(done)
+    }
+
+    fn header(&self) -> Result<Vec<u8>> {
+        Ok(self.pages.header())
+    }
+
+    fn put_header(&self, header: &[u8]) -> Result<()> {
+        self.watched(|| self.pages.put_header(header))
+    }
+
+    fn check(&self) -> Result<u64> {
+        Ok(self.pages.check()?.damaged)
     }
 }
 
@@ -327,25 +341,6 @@ fn name(table: Table) -> &'static str {
     NAMES[table as usize]
 }
 
-fn builder(cache_bytes: usize) -> redb::Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes);
-    builder
-}
-
-/// The first bytes of a redb file: says early and clearly that another file is none.
-fn check_magic(path: &Path) -> Result<()> {
-    const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
-    let mut file = std::fs::File::open(path)?;
-    let mut start = [0; MAGIC.len()];
-    match file.read_exact(&mut start) {
-        Ok(()) if start == *MAGIC => Ok(()),
-        Ok(()) => Err(Code::NotAStore.error()),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Code::NotAStore.error()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Makes the name of a new file durable.
 fn sync_folder(path: &Path) -> Result<()> {
     #[cfg(unix)]
@@ -375,7 +370,6 @@ fn watched<T>(poisoned: &AtomicBool, call: impl FnOnce() -> Result<T>) -> Result
 fn opening(error: redb::DatabaseError) -> Error {
     match error {
         redb::DatabaseError::DatabaseAlreadyOpen | redb::DatabaseError::LockProtocolMismatch => Code::Locked.error(),
-        redb::DatabaseError::RepairAborted => Code::StoreUnclean.error(),
         redb::DatabaseError::UpgradeRequired(_) => Code::VersionUnsupported.error(),
         redb::DatabaseError::Storage(error) => failed(error.into()),
         _ => Code::Corrupt.error(),

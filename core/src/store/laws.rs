@@ -22,9 +22,13 @@ impl Numbers {
 }
 
 fn on(file: &FaultyFile, new: bool) -> Result<Store> {
-    let backend = Box::new(Embedded::on_storage(file.clone(), 1 << 20)?);
     let (source, random) = (RawKey::new([1; 32]), Arc::new(SystemRandom::default()));
-    if new { Store::create(backend, &source, random) } else { Store::open(backend, &source, random) }
+    let disk = Box::new(file.clone());
+    if new {
+        Store::create_on(disk, &source, random, 1 << 20)
+    } else {
+        Store::open_on(disk, &source, random, 1 << 20, false)
+    }
 }
 
 fn charts(first: usize) -> Vec<Record> {

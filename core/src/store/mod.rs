@@ -6,16 +6,15 @@
 
 mod backend;
 mod change;
-#[cfg(feature = "embedded")]
 mod embedded;
 mod find;
 mod group;
 #[cfg(test)]
 mod laws;
 mod layout;
+mod pages;
 mod snapshot;
 mod terms;
-#[cfg(feature = "embedded")]
 #[doc(hidden)]
 pub mod testing;
 #[cfg(test)]
@@ -23,8 +22,6 @@ mod tests;
 
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub use change::{Change, Outcome, PutMeta};
-#[cfg(feature = "embedded")]
-pub use embedded::Embedded;
 pub use find::{Cursor, Page};
 pub(crate) use layout::{Reader, Writer};
 pub use snapshot::{Snapshot, Stored};
@@ -35,9 +32,11 @@ use crate::keys::{KeyRing, KeySource};
 use crate::schema::ResourceType;
 use crate::time::Timestamp;
 use crate::vault::{Context, Packer, RowKind, SealKey};
+use embedded::Embedded;
 use group::Writing;
 use layout::{Block, Place, Segment};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -66,8 +65,6 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// The row of the key ring's header.
-pub(crate) const HEADER: &[u8] = b"header";
 const STATE: &[u8] = b"state";
 /// Most bytes of opened blocks and index segments, and most patient keys, kept in memory.
 const BLOCK_CACHE: usize = 4 << 20;
@@ -84,28 +81,71 @@ pub(crate) struct State {
 }
 
 impl Store {
-    /// Makes a store on an empty backend.
+    /// Makes a store in one new file.
     ///
     /// # Errors
-    /// - of the key source, of the backend; `random-unavailable`.
-    pub fn create(backend: Box<dyn Backend>, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Store> {
+    /// - `store-exists`, `io`; of the key source; `random-unavailable`, `store-io`.
+    pub fn create(path: &Path, source: &dyn KeySource, random: Arc<dyn Random>, cache_bytes: usize) -> Result<Store> {
+        let made = Store::create_on(Box::new(embedded::new_file(path)?), source, random, cache_bytes);
+        if made.as_ref().is_err() {
+            // The file was made a moment ago by this call and holds nothing.
+            let _ = std::fs::remove_file(path);
+        }
+        made
+    }
+
+    /// Opens a store. Read-only, nothing is written to the file, and any number of processes may have it open so.
+    ///
+    /// # Errors
+    /// - `locked`: another handle or process has it open. `not-a-store`, `version-unsupported`, `wrong-key`, `corrupt`,
+    ///   `truncated`, `io`; of the key source.
+    pub fn open(
+        path: &Path,
+        source: &dyn KeySource,
+        random: Arc<dyn Random>,
+        cache_bytes: usize,
+        read_only: bool,
+    ) -> Result<Store> {
+        Store::open_on(Box::new(embedded::file(path, read_only)?), source, random, cache_bytes, read_only)
+    }
+
+    /// Makes a store on storage of the caller's own: memory, or a double that fails on purpose.
+    #[doc(hidden)]
+    pub fn create_on(
+        disk: Box<dyn redb::StorageBackend>,
+        source: &dyn KeySource,
+        random: Arc<dyn Random>,
+        cache_bytes: usize,
+    ) -> Result<Store> {
         let (keys, header) = KeyRing::create(source, &*random)?;
-        let store = Store::new(backend, keys, random);
+        let backend = Embedded::create(disk, &header, &keys, random.clone(), cache_bytes)?;
+        let store = Store::new(Box::new(backend), keys, random);
         let mut batch = Batch::default();
-        batch.put(Table::Meta, HEADER.to_vec(), header);
         store.write_state(&mut batch, State { next_commit: 1, next_patient: 1, at: Timestamp(i64::MIN) })?;
         store.backend.commit(&batch)?;
         Ok(store)
     }
 
-    /// Opens a store.
-    ///
-    /// # Errors
-    /// - `not-a-store`, `wrong-key`, `corrupt`; of the key source and the backend.
-    pub fn open(backend: Box<dyn Backend>, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Store> {
-        let header = backend.read()?.get(Table::Meta, HEADER)?.ok_or_else(|| Code::NotAStore.error())?;
-        let keys = KeyRing::open(source, &header)?;
-        Ok(Store::new(backend, keys, random))
+    /// Opens a store on storage of the caller's own.
+    #[doc(hidden)]
+    pub fn open_on(
+        disk: Box<dyn redb::StorageBackend>,
+        source: &dyn KeySource,
+        random: Arc<dyn Random>,
+        cache_bytes: usize,
+        read_only: bool,
+    ) -> Result<Store> {
+        let mut refused = Code::NotAStore.error();
+        for header in pages::key_headers(&*disk)? {
+            match KeyRing::open(source, &header) {
+                Ok(keys) => {
+                    let backend = Embedded::open(disk, &keys, random.clone(), cache_bytes, read_only)?;
+                    return Ok(Store::new(Box::new(backend), keys, random));
+                }
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
     }
 
     fn new(backend: Box<dyn Backend>, keys: KeyRing, random: Arc<dyn Random>) -> Store {
@@ -138,6 +178,27 @@ impl Store {
     /// - of the backend.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         Ok(Snapshot { store: self, view: self.latest()? })
+    }
+    /// The header with the wrapped keys.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn header(&self) -> Result<Vec<u8>> {
+        self.backend.header()
+    }
+    /// Puts another header in its place.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn put_header(&self, header: &[u8]) -> Result<()> {
+        self.backend.put_header(header)
+    }
+    /// Looks at every byte of the file; says how many places are not as they were left.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn check(&self) -> Result<u64> {
+        self.backend.check()
     }
     /// Gives free space back to the file system.
     ///

@@ -12,13 +12,11 @@ pub(super) fn kind(name: &str) -> ResourceType {
 }
 
 pub(super) fn create(path: &Path) -> Store {
-    let backend = Embedded::create(path, 1 << 20).expect("a new file");
-    Store::create(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default())).expect("a new store")
+    Store::create(path, &RawKey::new([1; 32]), Arc::new(SystemRandom::default()), 1 << 20).expect("a new store")
 }
 
 fn open(path: &Path) -> Result<Store> {
-    let backend = Embedded::open(path, 1 << 20)?;
-    Store::open(Box::new(backend), &RawKey::new([1; 32]), Arc::new(SystemRandom::default()))
+    Store::open(path, &RawKey::new([1; 32]), Arc::new(SystemRandom::default()), 1 << 20, false)
 }
 
 pub(super) fn patient(id: &str, family: &str, born: &str) -> Record {

@@ -1,0 +1,275 @@
+//! How the map is kept: a checkpoint of all of it, and a log of what changed since.
+//!
+//! Each record of the log is sealed with the number of the checkpoint and the place it has, so none can be moved or taken from an
+//! older log. A record begins on a slot of its own: writing it cannot harm the one before. Each is written after the sync of
+//! the one before, so only the last can be torn: where one before the last does not open, the file was changed.
+
+use super::superblock::{Extent, Root};
+use super::{Holds, PAGE, Row, Seal, State, offset};
+use crate::crypto::{Active, Provider};
+use crate::error::{Code, Result};
+use crate::id::Random;
+use redb::StorageBackend;
+
+/// Pages a storage may have: the numbers above say something else in a row.
+pub(super) const MOST_PAGES: u32 = 0x7fff_fff0;
+const ZEROS: u32 = u32::MAX;
+const MAP: u32 = u32::MAX - 1;
+const STALE: u32 = 1 << 31;
+/// Bytes of a row in a checkpoint; in a record its slot stands before it.
+pub(super) const ROW: usize = 32;
+
+/// The log: where it is and how far it is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Log {
+    pub(super) extent: Extent,
+    /// Slots written.
+    pub(super) used: u32,
+}
+
+/// A record that was read.
+pub(super) struct Record {
+    pub(super) length: u64,
+    pub(super) slots: u32,
+    pub(super) rows: Vec<(u32, Row)>,
+    /// Slots it takes.
+    pub(super) size: u32,
+}
+
+/// Nonce and length stand before the sealed part of a record, the tag after it.
+const BEFORE: usize = 12 + 4;
+const AROUND: usize = BEFORE + 16;
+
+impl Row {
+    fn write(&self, out: &mut Vec<u8>) {
+        let holds = match self.holds {
+            Holds::Zeros => ZEROS,
+            Holds::Map => MAP,
+            Holds::Page(page) => page,
+            Holds::Stale(page) => page | STALE,
+        };
+        out.extend(holds.to_be_bytes());
+        out.extend(self.nonce);
+        out.extend(self.tag);
+    }
+    fn read(bytes: &[u8; ROW]) -> Row {
+        let holds = match u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) {
+            ZEROS => Holds::Zeros,
+            MAP => Holds::Map,
+            page if page & STALE != 0 => Holds::Stale(page & !STALE),
+            page => Holds::Page(page),
+        };
+        let (mut nonce, mut tag) = ([0; 12], [0; 16]);
+        nonce.copy_from_slice(&bytes[4..16]);
+        tag.copy_from_slice(&bytes[16..]);
+        Row { holds, nonce, tag }
+    }
+}
+
+/// `"ehrcore log v1" || store 16 || generation 8 || slot of the log 4`.
+fn context(seal: &Seal, generation: u64, log: &Log) -> Vec<u8> {
+    [&b"ehrcore log v1"[..], &seal.store.0, &generation.to_be_bytes(), &log.used.to_be_bytes()].concat()
+}
+
+/// `"ehrcore checkpoint v1" || store 16 || generation 8`.
+fn checkpoint_context(seal: &Seal, generation: u64) -> Vec<u8> {
+    [&b"ehrcore checkpoint v1"[..], &seal.store.0, &generation.to_be_bytes()].concat()
+}
+
+/// What stands next in a log: nothing, a record, or something that does not open.
+pub(super) enum Next {
+    Nothing,
+    Record(Record),
+    Broken,
+}
+
+/// Reads what stands next in a log.
+pub(super) fn next(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log: &Log) -> Result<Next> {
+    if log.used >= log.extent.count {
+        return Ok(Next::Nothing);
+    }
+    let at = offset(log.extent.first + log.used);
+    let mut start = [0; BEFORE];
+    disk.read(at, &mut start)?;
+    if start == [0; BEFORE] {
+        return Ok(Next::Nothing);
+    }
+    let length = u32::from_be_bytes([start[12], start[13], start[14], start[15]]) as usize;
+    let size = (length + AROUND).div_ceil(PAGE);
+    if size > (log.extent.count - log.used) as usize {
+        return Ok(Next::Broken);
+    }
+    let mut bytes = vec![0; length + 16];
+    disk.read(at + BEFORE as u64, &mut bytes)?;
+    let (plain, tag) = bytes.split_at_mut(length);
+    let nonce = start[..12].try_into().expect("twelve bytes");
+    let tag: [u8; 16] = (&*tag).try_into().expect("sixteen bytes");
+    if Active::open_detached(seal.key.bytes(), nonce, &context(seal, generation, log), tag, plain).is_err() {
+        return Ok(Next::Broken);
+    }
+    let record = parse(plain, size as u32).ok_or_else(|| Code::Corrupt.error())?;
+    Ok(Next::Record(record))
+}
+
+/// Whether a record stands somewhere after what does not open: then it was not the last one that is broken.
+pub(super) fn is_any_after(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log: &Log) -> Result<bool> {
+    for used in log.used + 1..log.extent.count {
+        if matches!(next(disk, seal, generation, &Log { used, ..*log })?, Next::Record(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn parse(plain: &[u8], size: u32) -> Option<Record> {
+    let length = u64::from_be_bytes(plain.get(..8)?.try_into().ok()?);
+    let slots = u32::from_be_bytes(plain.get(8..12)?.try_into().ok()?);
+    let mut rows = Vec::with_capacity(plain.len() / (ROW + 4));
+    for row in plain[12..].chunks(ROW + 4) {
+        let (slot, row) = row.split_first_chunk::<4>()?;
+        rows.push((u32::from_be_bytes(*slot), Row::read(row.try_into().ok()?)));
+    }
+    Some(Record { length, slots, rows, size })
+}
+
+/// Reads a checkpoint: the length of the storage and all rows.
+pub(super) fn read_checkpoint(disk: &dyn StorageBackend, seal: &Seal, root: &Root) -> Result<(u64, Vec<Row>)> {
+    let corrupt = || Code::Corrupt.error();
+    if root.length > offset(root.checkpoint.count) || root.length < 8 {
+        return Err(corrupt());
+    }
+    let mut bytes = vec![0; root.length as usize];
+    disk.read(offset(root.checkpoint.first), &mut bytes).map_err(|_| Code::Truncated.error())?;
+    let context = checkpoint_context(seal, root.generation);
+    Active::open_detached(seal.key.bytes(), root.nonce, &context, root.tag, &mut bytes)?;
+    let (length, rows) = bytes.split_first_chunk::<8>().ok_or_else(corrupt)?;
+    let (rows, rest) = rows.as_chunks::<ROW>();
+    if !rest.is_empty() {
+        return Err(corrupt());
+    }
+    Ok((u64::from_be_bytes(*length), rows.iter().map(Row::read).collect()))
+}
+
+impl State {
+    /// Before the first write after opening: says that somebody is at work, durably, so that what a crash leaves is known as such.
+    pub(super) fn say_opened(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {
+        match self.root.closed {
+            Some(_) => self.write_root(disk, seal, random, Root { closed: None, ..self.root }),
+            None => Ok(()),
+        }
+    }
+
+    /// After the last sync: says that all is on the disk, and where the log ends.
+    pub(super) fn say_closed(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {
+        match self.root.closed {
+            Some(_) => Ok(()),
+            None => self.write_root(disk, seal, random, Root { closed: Some(self.log.used), ..self.root }),
+        }
+    }
+
+    /// Appends the rows that changed since the last sync, without syncing. False where the log has no room.
+    pub(super) fn append_changes(
+        &mut self,
+        disk: &dyn StorageBackend,
+        seal: &Seal,
+        random: &dyn Random,
+    ) -> Result<bool> {
+        let mut plain = self.length.to_be_bytes().to_vec();
+        plain.extend((self.rows.len() as u32).to_be_bytes());
+        for slot in &self.touched {
+            plain.extend(slot.to_be_bytes());
+            self.rows[*slot as usize].write(&mut plain);
+        }
+        let size = (plain.len() + AROUND).div_ceil(PAGE);
+        if size > (self.log.extent.count - self.log.used) as usize {
+            return Ok(false);
+        }
+        let mut nonce = [0; 12];
+        random.fill(&mut nonce)?;
+        let mut bytes = Vec::with_capacity(size * PAGE);
+        bytes.extend(nonce);
+        bytes.extend((plain.len() as u32).to_be_bytes());
+        let tag = Active::seal_detached(
+            seal.key.bytes(),
+            nonce,
+            &context(seal, self.root.generation, &self.log),
+            &mut plain,
+        )?;
+        bytes.extend(plain);
+        bytes.extend(tag);
+        bytes.resize(size * PAGE, 0);
+        disk.write(offset(self.log.extent.first + self.log.used), &bytes)?;
+        self.log.used += size as u32;
+        Ok(true)
+    }
+
+    /// Writes all of the map anew with an empty log, durably, and with it all that was written. What the old map took is
+    /// zeroed and free.
+    pub(super) fn write_checkpoint(
+        &mut self,
+        disk: &dyn StorageBackend,
+        seal: &Seal,
+        random: &dyn Random,
+    ) -> Result<()> {
+        let old = [self.log.extent, self.root.checkpoint];
+        let log = self.take_run(disk, (self.rows.len() as u32 / 16).clamp(64, 4096))?;
+        // Taking the run may make the file longer and so the map: by no more than the run.
+        let most = |rows: usize| (8 + rows * ROW).div_ceil(PAGE) as u32;
+        let checkpoint = self.take_run(disk, most(self.rows.len() + most(self.rows.len()) as usize + 1))?;
+        disk.write(offset(log.first), &vec![0; log.count as usize * PAGE])?;
+        let mut plain = self.length.to_be_bytes().to_vec();
+        self.rows.iter().for_each(|row| row.write(&mut plain));
+        let (length, mut nonce) = (plain.len() as u64, [0; 12]);
+        random.fill(&mut nonce)?;
+        let generation = self.root.generation + 1;
+        let tag = Active::seal_detached(seal.key.bytes(), nonce, &checkpoint_context(seal, generation), &mut plain)?;
+        plain.resize(checkpoint.count as usize * PAGE, 0);
+        disk.write(offset(checkpoint.first), &plain)?;
+        disk.sync_data()?;
+        let root = Root { generation, closed: None, checkpoint, length, nonce, tag, log, ..self.root };
+        self.write_root(disk, seal, random, root)?;
+        self.settle();
+        self.log = Log { extent: log, used: 0 };
+        for extent in old {
+            self.wipe(disk, extent.slots())?;
+        }
+        Ok(())
+    }
+
+    /// Zeros slots that hold nothing of use; they are free at once.
+    pub(super) fn wipe(&mut self, disk: &dyn StorageBackend, slots: impl IntoIterator<Item = u32>) -> Result<()> {
+        for slot in slots {
+            disk.write(offset(slot), &[0; PAGE])?;
+            self.rows[slot as usize] = Row::ZEROS;
+            self.touched.insert(slot);
+            self.free.insert(slot);
+        }
+        Ok(())
+    }
+
+    /// How many slots of the map, and superblocks, are not as they were written.
+    pub(super) fn check_map(&self, disk: &dyn StorageBackend, seal: &Seal) -> Result<u64> {
+        let copies = super::superblock::read(disk, seal);
+        let mut damaged = copies.iter().filter(|copy| copy.is_none()).count() as u64;
+        let Some((root, _)) = &copies[self.newer as usize] else { return Ok(damaged) };
+        let older = copies[1 - self.newer as usize].as_ref();
+        damaged += u64::from(older.is_some_and(|(older, _)| older.sequence + 1 != root.sequence));
+        let zeros = |from: u64, to: u64| -> Result<u64> {
+            let mut bytes = vec![0; (to - from) as usize];
+            disk.read(from, &mut bytes)?;
+            Ok(u64::from(bytes.iter().any(|byte| *byte != 0)))
+        };
+        damaged += u64::from(read_checkpoint(disk, seal, root).is_err());
+        damaged +=
+            zeros(offset(root.checkpoint.first) + root.length, offset(root.checkpoint.first + root.checkpoint.count))?;
+        let mut log = Log { extent: root.log, used: 0 };
+        while log.used < self.log.used {
+            let Next::Record(record) = next(disk, seal, root.generation, &log)? else { return Ok(damaged + 1) };
+            let used = AROUND + 12 + record.rows.len() * (ROW + 4);
+            let start = offset(log.extent.first + log.used);
+            damaged += zeros(start + used as u64, start + u64::from(record.size) * PAGE as u64)?;
+            log.used += record.size;
+        }
+        Ok(damaged + zeros(offset(log.extent.first + log.used), offset(log.extent.first + log.extent.count))?)
+    }
+}

@@ -1,0 +1,608 @@
+//! The page layer: what the engine writes lies in the file as sealed pages, and nothing of it is readable, movable or
+//! replaceable by an older page.
+//!
+//! The engine sees a plain storage of pages; the file has *slots* of 4 KiB. A page that is written goes sealed to a free slot,
+//! never over what is committed; a sealed *map* says which slot holds which page, with the nonce and the tag of what lies in it.
+//! A sync appends the changes of the map to a sealed log and syncs once: after a crash the storage is as it was after one sync or the
+//! next, with nothing in between, whatever subset of the writes reached the disk. Because the tag of every slot is in the
+//! authenticated map, an old page put back does not open. Free slots are known too, so [`Pages::check`] finds any flipped bit
+//! of the file. Only a whole older file looks right from inside: that needs an anchor outside.
+//!
+//! docs/format.md has the bytes. `log` is how the map is kept, `recover` how it is read again.
+
+mod disk;
+mod log;
+mod recover;
+mod superblock;
+#[cfg(test)]
+mod tests;
+
+pub(super) use disk::Disk;
+pub(super) use superblock::key_headers;
+
+use crate::crypto::{Active, Provider};
+use crate::error::{Code, Result};
+use crate::id::{Random, StoreId};
+use crate::vault::SealKey;
+use log::Log;
+use redb::StorageBackend;
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use superblock::{Extent, Root};
+
+/// Bytes of a page and of a slot.
+pub(super) const PAGE: usize = 4096;
+/// Slots that the two superblocks take.
+const FIRST: u32 = 2;
+
+/// What a slot holds, and how what lies in it was sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Row {
+    holds: Holds,
+    nonce: [u8; 12],
+    tag: [u8; 16],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Holds {
+    /// Nothing: zeros.
+    Zeros,
+    /// The map itself: a checkpoint or the log.
+    Map,
+    /// What a page says now.
+    Page(u32),
+    /// What a page said before; free to be written over.
+    Stale(u32),
+}
+
+impl Row {
+    const ZEROS: Row = Row { holds: Holds::Zeros, nonce: [0; 12], tag: [0; 16] };
+    const MAP: Row = Row { holds: Holds::Map, ..Row::ZEROS };
+
+    fn is_free(&self) -> bool {
+        matches!(self.holds, Holds::Zeros | Holds::Stale(_))
+    }
+}
+
+/// A storage of the engine's over sealed slots. Clones are the same storage.
+#[derive(Clone)]
+pub(super) struct Pages(Arc<Inner>);
+
+struct Inner {
+    disk: Box<dyn StorageBackend>,
+    seal: Seal,
+    random: Arc<dyn Random>,
+    /// One writes at a time; held for as long as a sync takes.
+    writer: Mutex<()>,
+    state: RwLock<State>,
+    /// Where nothing may be written to the file, what the engine writes stays here.
+    overlay: Option<RwLock<HashMap<u32, Box<[u8]>>>>,
+}
+
+/// The key, and the store it is for.
+struct Seal {
+    key: SealKey,
+    store: StoreId,
+}
+
+/// The map, as it is with all that was written so far.
+struct State {
+    /// Bytes of the storage as the engine sees it.
+    length: u64,
+    /// What each slot holds.
+    rows: Vec<Row>,
+    /// The slot of each page; 0 for none: zeros.
+    places: Vec<u32>,
+    /// Slots that may be written over.
+    free: BTreeSet<u32>,
+    /// Slots whose row changed since the last sync.
+    touched: BTreeSet<u32>,
+    /// Slots that are free once the next sync is done.
+    released: Vec<u32>,
+    /// Whether the length changed since the last sync.
+    resized: bool,
+    log: Log,
+    /// What the newer superblock says.
+    root: Root,
+    /// Which superblock is the newer one.
+    newer: u32,
+    /// The wrapped keys, in clear, as both superblocks have them.
+    header: Vec<u8>,
+    /// A write failed: what is in the file now is unknown, so nothing more is written.
+    failed: bool,
+    /// What was not as it should be when the file was opened, and was mended.
+    mended: u64,
+}
+
+/// What [`Pages::check`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Slots that hold pages.
+    pub pages: u64,
+    /// Slots that are free.
+    pub free: u64,
+    /// Slots that hold the map.
+    pub map: u64,
+    /// Slots of any sort that are not as they were left.
+    pub damaged: u64,
+}
+
+impl Pages {
+    /// Makes a new storage on an empty disk.
+    pub(super) fn create(
+        disk: Box<dyn StorageBackend>,
+        header: &[u8],
+        key: &SealKey,
+        store: StoreId,
+        random: Arc<dyn Random>,
+    ) -> Result<Pages> {
+        let mut state = State {
+            length: 0,
+            rows: vec![Row::MAP; FIRST as usize],
+            places: Vec::new(),
+            free: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            released: Vec::new(),
+            resized: false,
+            log: Log::default(),
+            root: Root::default(),
+            newer: 1,
+            header: header.to_vec(),
+            failed: false,
+            mended: 0,
+        };
+        let seal = Seal { key: key.clone(), store };
+        state.write_checkpoint(&*disk, &seal, &*random)?;
+        state.write_checkpoint(&*disk, &seal, &*random)?; // so that both superblocks are there
+        Ok(Pages::over(disk, seal, random, state, false))
+    }
+
+    fn over(
+        disk: Box<dyn StorageBackend>,
+        seal: Seal,
+        random: Arc<dyn Random>,
+        state: State,
+        read_only: bool,
+    ) -> Pages {
+        let overlay = read_only.then(RwLock::default);
+        Pages(Arc::new(Inner { disk, seal, random, writer: Mutex::new(()), state: RwLock::new(state), overlay }))
+    }
+
+    /// How many slots were not as they should be when the file was opened after a crash, and were mended.
+    #[cfg(test)]
+    fn mended(&self) -> u64 {
+        self.0.read_state().mended
+    }
+
+    /// The wrapped keys.
+    pub(super) fn header(&self) -> Vec<u8> {
+        self.0.read_state().header.clone()
+    }
+
+    /// Puts other wrapped keys into both superblocks, durably.
+    pub(super) fn put_header(&self, header: &[u8]) -> Result<()> {
+        let inner = &*self.0;
+        if inner.overlay.is_some() {
+            return Err(Code::ReadOnly.error());
+        }
+        let _writer = inner.turn();
+        let mut state = inner.write_state();
+        state.usable()?;
+        let before = std::mem::replace(&mut state.header, header.to_vec());
+        let done = (|| {
+            state.say_opened(&*inner.disk, &inner.seal, &*inner.random)?;
+            for _ in 0..FIRST {
+                let root = state.root;
+                state.write_root(&*inner.disk, &inner.seal, &*inner.random, root)?;
+            }
+            Ok(())
+        })();
+        if done.is_err() {
+            (state.failed, state.header) = (true, before);
+        }
+        done
+    }
+
+    /// Opens every slot of the file, free ones and the map too, and both superblocks.
+    pub(super) fn check(&self) -> Result<Checked> {
+        let _writer = self.0.turn();
+        let state = self.0.read_state();
+        state.check(&*self.0.disk, &self.0.seal)
+    }
+
+    /// Moves pages from the end of the file to free slots before them and gives the end back.
+    pub(super) fn shrink(&self) -> Result<()> {
+        let inner = &*self.0;
+        if inner.overlay.is_some() {
+            return Err(Code::ReadOnly.error());
+        }
+        let _writer = inner.turn();
+        let mut state = inner.write_state();
+        state.usable()?;
+        let done = state.shrink(&*inner.disk, &inner.seal, &*inner.random);
+        state.failed |= done.is_err();
+        done
+    }
+}
+
+impl Inner {
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A whole page in clear.
+    fn page(&self, state: &State, page: u32, out: &mut [u8]) -> io::Result<()> {
+        if let Some(overlay) = &self.overlay {
+            let overlay = overlay.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(bytes) = overlay.get(&page) {
+                out.copy_from_slice(bytes);
+                return Ok(());
+            }
+        }
+        match state.places.get(page as usize) {
+            Some(0) | None => out.fill(0),
+            Some(slot) => {
+                self.disk.read(offset(*slot), out)?;
+                self.seal.open_page(page, &state.rows[*slot as usize], out).map_err(io_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `work` for each page that `length` bytes at `start` touch: page, where in it, where in the bytes.
+    fn each_page(
+        start: u64,
+        length: usize,
+        mut work: impl FnMut(u32, std::ops::Range<usize>, std::ops::Range<usize>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut done = 0;
+        while done < length {
+            let at = start + done as u64;
+            let page = u32::try_from(at / PAGE as u64).ok().filter(|page| *page < log::MOST_PAGES);
+            let page = page.ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            let within = (at % PAGE as u64) as usize;
+            let count = (PAGE - within).min(length - done);
+            work(page, within..within + count, done..done + count)?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn write(&self, start: u64, data: &[u8]) -> Result<()> {
+        let _writer = self.turn();
+        let mut state = self.write_state();
+        state.usable()?;
+        if let Some(overlay) = &self.overlay {
+            let mut changed = Vec::new();
+            Inner::each_page(start, data.len(), |page, within, bytes| {
+                let mut whole = vec![0; PAGE];
+                if within.len() < PAGE {
+                    self.page(&state, page, &mut whole)?;
+                }
+                whole[within].copy_from_slice(&data[bytes]);
+                changed.push((page, whole.into_boxed_slice()));
+                Ok(())
+            })?;
+            overlay.write().unwrap_or_else(PoisonError::into_inner).extend(changed);
+            state.length = state.length.max(start + data.len() as u64);
+            return Ok(());
+        }
+        let done = self.write_pages(&mut state, start, data);
+        state.failed |= done.is_err();
+        done
+    }
+
+    fn write_pages(&self, state: &mut State, start: u64, data: &[u8]) -> Result<()> {
+        state.say_opened(&*self.disk, &self.seal, &*self.random)?;
+        let pages = data.len().div_ceil(PAGE) + 1;
+        let (mut buffer, mut slots) = (Vec::with_capacity(pages * PAGE), Vec::with_capacity(pages));
+        let mut nonces = vec![[0; 12]; pages];
+        self.random.fill(nonces.as_flattened_mut())?;
+        let mut nonces = nonces.into_iter();
+        Inner::each_page(start, data.len(), |page, within, bytes| {
+            let from = buffer.len();
+            buffer.resize(from + PAGE, 0);
+            if within.len() < PAGE {
+                self.page(state, page, &mut buffer[from..])?;
+            }
+            buffer[from..][within].copy_from_slice(&data[bytes]);
+            let nonce = nonces.next().unwrap_or_default();
+            let tag = self.seal.seal_page(page, nonce, &mut buffer[from..]).map_err(io_error)?;
+            slots.push(state.place(&*self.disk, page, Row { holds: Holds::Page(page), nonce, tag })?);
+            Ok(())
+        })?;
+        let mut first = 0;
+        while first < slots.len() {
+            let run = (first..slots.len()).take_while(|i| slots[*i] == slots[first] + (*i - first) as u32).count();
+            self.disk.write(offset(slots[first]), &buffer[first * PAGE..(first + run) * PAGE])?;
+            first += run;
+        }
+        state.resized |= start + data.len() as u64 > state.length;
+        state.length = state.length.max(start + data.len() as u64);
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    fn sync(&self) -> Result<()> {
+        let _writer = self.turn();
+        let mut state = self.write_state();
+        state.usable()?;
+        if self.overlay.is_some() || state.touched.is_empty() && !state.resized {
+            return Ok(());
+        }
+        if !state.append_changes(&*self.disk, &self.seal, &*self.random).inspect_err(|_| state.failed = true)? {
+            let done = state.write_checkpoint(&*self.disk, &self.seal, &*self.random);
+            state.failed |= done.is_err();
+            return done;
+        }
+        drop(state); // readers need not wait for the disk
+        let synced = self.disk.sync_data();
+        let mut state = self.write_state();
+        state.failed |= synced.is_err();
+        state.settle();
+        Ok(synced?)
+    }
+
+    /// Says in the log that all is well and nobody is at work any more.
+    fn close(&self) -> Result<()> {
+        if self.overlay.is_none() {
+            self.sync()?;
+            self.sync()?; // the first may have made a new checkpoint, and what the old one took is free since
+            let _writer = self.turn();
+            let mut state = self.write_state();
+            state.say_closed(&*self.disk, &self.seal, &*self.random)?;
+        }
+        Ok(self.disk.close()?)
+    }
+}
+
+impl State {
+    fn usable(&self) -> Result<()> {
+        if self.failed { Err(Code::Poisoned.error()) } else { Ok(()) }
+    }
+
+    /// Finds the slot that a page is written to, and notes the row. What was written since the last sync is written over;
+    /// what is committed never.
+    fn place(&mut self, disk: &dyn StorageBackend, page: u32, row: Row) -> io::Result<u32> {
+        if self.places.len() <= page as usize {
+            self.places.resize(page as usize + 1, 0);
+        }
+        let old = self.places[page as usize];
+        let slot = if old != 0 && self.touched.contains(&old) {
+            old
+        } else {
+            if self.free.is_empty() {
+                let more = (self.rows.len() as u32 / 16).max(64);
+                self.grow(disk, more)?;
+            }
+            let slot = self.free.pop_first().ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
+            if old != 0 {
+                self.retire(old);
+            }
+            slot
+        };
+        self.places[page as usize] = slot;
+        self.rows[slot as usize] = row;
+        self.touched.insert(slot);
+        Ok(slot)
+    }
+
+    /// What lies in a slot is no longer what its page says; the slot is free after the next sync.
+    fn retire(&mut self, slot: u32) {
+        if let Holds::Page(page) = self.rows[slot as usize].holds {
+            self.rows[slot as usize].holds = Holds::Stale(page);
+            self.released.push(slot);
+        }
+    }
+
+    fn grow(&mut self, disk: &dyn StorageBackend, more: u32) -> io::Result<()> {
+        let from = self.rows.len() as u32;
+        disk.set_len(offset(from + more))?;
+        self.rows.resize((from + more) as usize, Row::ZEROS);
+        self.free.extend(from..from + more);
+        Ok(())
+    }
+
+    /// Free slots one after the other, taken out of the free ones; the lowest there are, else new ones at the end.
+    fn take_run(&mut self, disk: &dyn StorageBackend, count: u32) -> io::Result<Extent> {
+        let (mut first, mut length) = (0, 0);
+        for slot in &self.free {
+            if length > 0 && *slot == first + length {
+                length += 1;
+            } else {
+                (first, length) = (*slot, 1);
+            }
+            if length == count {
+                break;
+            }
+        }
+        if length < count {
+            first = self.rows.len() as u32;
+            self.grow(disk, count)?;
+        }
+        for slot in first..first + count {
+            self.free.remove(&slot);
+            self.rows[slot as usize] = Row::MAP;
+        }
+        Ok(Extent { first, count })
+    }
+
+    fn resize(&mut self, length: u64) {
+        let pages = length.div_ceil(PAGE as u64) as usize;
+        for page in pages..self.places.len() {
+            match self.places[page] {
+                0 => {}
+                slot => {
+                    self.retire(slot);
+                    self.touched.insert(slot); // the page may come back as zeros before the next sync
+                }
+            }
+        }
+        self.places.truncate(pages);
+        self.resized |= length != self.length;
+        self.length = length;
+    }
+
+    /// After a sync: what was replaced may be written over.
+    fn settle(&mut self) {
+        self.free.extend(self.released.drain(..));
+        self.touched.clear();
+        self.resized = false;
+    }
+
+    fn check(&self, disk: &dyn StorageBackend, seal: &Seal) -> Result<Checked> {
+        let mut checked = Checked::default();
+        let mut bytes = vec![0; PAGE];
+        for (slot, row) in self.rows.iter().enumerate().skip(FIRST as usize) {
+            let good = match row.holds {
+                Holds::Map => {
+                    checked.map += 1;
+                    continue;
+                }
+                Holds::Page(_) => {
+                    checked.pages += 1;
+                    disk.read(offset(slot as u32), &mut bytes).is_ok() && seal.fits(row, &mut bytes)
+                }
+                Holds::Stale(_) | Holds::Zeros => {
+                    checked.free += 1;
+                    disk.read(offset(slot as u32), &mut bytes).is_ok() && seal.fits(row, &mut bytes)
+                }
+            };
+            checked.damaged += u64::from(!good);
+        }
+        checked.damaged += self.check_map(disk, seal)?;
+        Ok(checked)
+    }
+
+    fn shrink(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {
+        self.say_opened(disk, seal, random)?;
+        let mut bytes = vec![0; PAGE];
+        for slot in (FIRST..self.rows.len() as u32).rev() {
+            let Holds::Page(page) = self.rows[slot as usize].holds else { continue };
+            let Some(to) = self.free.first().copied().filter(|to| *to < slot) else { break };
+            self.free.remove(&to);
+            disk.read(offset(slot), &mut bytes)?;
+            disk.write(offset(to), &bytes)?;
+            self.rows[to as usize] = self.rows[slot as usize];
+            self.retire(slot);
+            self.places[page as usize] = to;
+            self.touched.insert(to);
+        }
+        // The first checkpoint makes the moves durable; the second moves the map itself to the front.
+        self.write_checkpoint(disk, seal, random)?;
+        self.write_checkpoint(disk, seal, random)?;
+        let end = self.rows.iter().rposition(|row| !row.is_free()).map_or(FIRST as usize, |last| last + 1);
+        self.rows.truncate(end);
+        self.free.split_off(&(end as u32));
+        self.touched.split_off(&(end as u32));
+        if !self.append_changes(disk, seal, random)? {
+            self.write_checkpoint(disk, seal, random)?;
+        }
+        disk.sync_data()?;
+        self.settle();
+        Ok(disk.set_len(offset(self.rows.len() as u32))?)
+    }
+}
+
+impl Seal {
+    fn context(&self, page: u32) -> [u8; 35] {
+        let mut context = [0; 35];
+        context[..15].copy_from_slice(b"ehrcore page v1");
+        context[15..31].copy_from_slice(&self.store.0);
+        context[31..].copy_from_slice(&page.to_be_bytes());
+        context
+    }
+
+    /// `AES-256-GCM.seal[page key](nonce, "ehrcore page v1" || store 16 || page 4, m)` in place; the nonce is random.
+    ///
+    /// Rule: fewer than 2^32 pages are sealed with one key (NIST SP 800-38D, section 8.3): 16 TiB written.
+    fn seal_page(&self, page: u32, nonce: [u8; 12], bytes: &mut [u8]) -> Result<[u8; 16]> {
+        Active::seal_detached(self.key.bytes(), nonce, &self.context(page), bytes)
+    }
+    fn open_page(&self, page: u32, row: &Row, bytes: &mut [u8]) -> Result<()> {
+        Active::open_detached(self.key.bytes(), row.nonce, &self.context(page), row.tag, bytes)
+    }
+    /// Whether what was read from a slot is what its row says; `bytes` are of no use afterwards.
+    fn fits(&self, row: &Row, bytes: &mut [u8]) -> bool {
+        match row.holds {
+            Holds::Zeros => bytes.iter().all(|byte| *byte == 0),
+            Holds::Page(page) | Holds::Stale(page) => self.open_page(page, row, bytes).is_ok(),
+            Holds::Map => true,
+        }
+    }
+}
+
+fn offset(slot: u32) -> u64 {
+    u64::from(slot) * PAGE as u64
+}
+
+/// The engine speaks of input and output; what does not authenticate is invalid data there and `corrupt` again outside.
+fn io_error(error: crate::error::Error) -> io::Error {
+    match error.code() {
+        Code::Corrupt | Code::Truncated => io::Error::from(io::ErrorKind::InvalidData),
+        _ => io::Error::from(error.io_kind().unwrap_or(io::ErrorKind::Other)),
+    }
+}
+
+impl StorageBackend for Pages {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.read_state().length)
+    }
+    fn read(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
+        let inner = &*self.0;
+        let state = inner.read_state();
+        if start.checked_add(out.len() as u64).is_none_or(|end| end > state.length) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        let length = out.len();
+        Inner::each_page(start, length, |page, within, bytes| {
+            if within.len() == PAGE {
+                return inner.page(&state, page, &mut out[bytes]);
+            }
+            let mut whole = [0; PAGE];
+            inner.page(&state, page, &mut whole)?;
+            out[bytes].copy_from_slice(&whole[within]);
+            Ok(())
+        })
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let current = self.len()?;
+        if length < current && !length.is_multiple_of(PAGE as u64) {
+            // What is cut off is zeros should the storage grow again.
+            let rest = (PAGE as u64 - length % PAGE as u64).min(current - length);
+            self.0.write(length, &vec![0; rest as usize]).map_err(io_error)?;
+        }
+        let _writer = self.0.turn();
+        let mut state = self.0.write_state();
+        state.usable().map_err(io_error)?;
+        if let Some(overlay) = &self.0.overlay {
+            overlay.write().unwrap_or_else(PoisonError::into_inner).retain(|page, _| offset(*page) < length);
+        } else {
+            state.say_opened(&*self.0.disk, &self.0.seal, &*self.0.random).map_err(io_error)?;
+        }
+        state.resize(length);
+        Ok(())
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync().map_err(io_error)
+    }
+    fn write(&self, start: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(start, data).map_err(io_error)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.0.close().map_err(io_error)
+    }
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pages")
+    }
+}
