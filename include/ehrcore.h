@@ -286,6 +286,8 @@ enum ehr_code {
     EHR_DISCRIMINATOR_PATH = 337,
     /* the record needs more steps than the limit; it was checked in part */
     EHR_VALIDATION_LIMIT = 340,
+    /* the questionnaire is not loaded, so the answers were not checked against it */
+    EHR_QUESTIONNAIRE_UNKNOWN = 360,
     /* the questionnaire has no item of this linkId at this place */
     EHR_ITEM_UNKNOWN = 361,
     /* the items do not stand in the order of the questionnaire */

@@ -173,6 +173,7 @@ catalogue! {
     DiscriminatorPath = 337, "discriminator-path", "a discriminator names no element of what is sliced";
     ValidationLimit = 340, "validation-limit", "the record needs more steps than the limit; it was checked in part";
     // 360-379: questionnaires
+    QuestionnaireUnknown = 360, "questionnaire-unknown", "the questionnaire is not loaded, so the answers were not checked against it";
     ItemUnknown = 361, "item-unknown", "the questionnaire has no item of this linkId at this place";
     ItemOrder = 362, "item-order", "the items do not stand in the order of the questionnaire";
     ItemDisabled = 363, "item-disabled", "an item is answered that is not enabled";

@@ -32,6 +32,8 @@ pub enum Setting {
     Questionnaire(&'static str),
     /// When a questionnaire is checked against its own rules.
     OwnRules,
+    /// When a validator with these definitions checks it against this profile; an empty one stands for none.
+    Validator(&'static [&'static str], &'static str),
 }
 
 impl Setting {
@@ -39,6 +41,9 @@ impl Setting {
     pub fn words(self) -> String {
         if let Setting::Questionnaire(form) = self {
             return format!("when it is checked against the questionnaire {form}");
+        }
+        if let Setting::Validator([definition, ..], _) = self {
+            return format!("when a validator checks it with {definition}");
         }
         self.plain_words().to_owned()
     }
@@ -48,6 +53,7 @@ impl Setting {
             Setting::SmallLimits => "when it is read with limits of 3 levels, 64 bytes, 6 values and 1 finding",
             Setting::WritingXml => "when it is written as XML",
             Setting::Questionnaire(_) => "when it is checked against its questionnaire",
+            Setting::Validator(..) => "when a validator checks it",
             Setting::OwnRules => "when a questionnaire is checked against its own rules",
         }
     }
@@ -76,6 +82,22 @@ const fn set(setting: Setting, explanation: Explanation) -> Explanation {
 const PATIENT: &str = r#"{"resourceType":"Patient","active":true}"#;
 const XML_PATIENT: &str = r#"<Patient xmlns="http://hl7.org/fhir"><active value="true"/></Patient>"#;
 
+const NO_PROFILE: Setting = Setting::Validator(&[], "");
+/// A profile of Patient with these elements.
+macro_rules! profile {
+    ($elements:literal) => {
+        Setting::Validator(
+            &[concat!(
+                r#"{"resourceType":"StructureDefinition","url":"http://example.org/p","name":"P","status":"active","kind":"resource","#,
+                r#""abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","#,
+                r#""derivation":"constraint","differential":{"element":["#,
+                $elements,
+                "]}}"
+            )],
+            "http://example.org/p",
+        )
+    };
+}
 /// A questionnaire with these items.
 macro_rules! form {
     ($items:literal) => {
@@ -189,7 +211,90 @@ const EXPLANATIONS: &[Explanation] = &[
     plain(Code::BundleShape, "Look up what the type of the Bundle asks of its entries: a transaction wants a request, a response wants a response.",
         r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Patient","active":true}}]}"#,
         r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Patient","active":true},"request":{"method":"POST","url":"Patient"}}]}"#),
+    // Bundles and references
+    set(NO_PROFILE, plain(Code::BundleFullUrl, "Let the fullUrl end with the type and the id of its resource, or use urn:uuid.",
+        r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://example.org/Patient/1","resource":{"resourceType":"Patient","id":"2","active":true}}]}"#,
+        r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://example.org/Patient/1","resource":{"resourceType":"Patient","id":"1","active":true}}]}"#)),
+    set(NO_PROFILE, plain(Code::BundleLink, "Keep one link of each relation.",
+        r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"self","url":"http://example.org/Patient"},{"relation":"self","url":"http://example.org/Group"}]}"#,
+        r#"{"resourceType":"Bundle","type":"searchset","link":[{"relation":"self","url":"http://example.org/Patient"}]}"#)),
+    set(NO_PROFILE, plain(Code::BundleUnreachable, "Refer to the entry from the Composition or from what it refers to, or leave the entry out.",
+        r#"{"resourceType":"Bundle","identifier":{"system":"urn:ietf:rfc:3986","value":"urn:uuid:c757873d-ec9a-4326-a141-556f43239521"},"type":"document","timestamp":"2020-01-01T00:00:00Z","entry":[{"fullUrl":"http://example.org/Composition/1","resource":{"resourceType":"Composition","id":"1","status":"final","type":{"text":"Note"},"date":"2020","author":[{"display":"A"}],"title":"Note"}},{"fullUrl":"http://example.org/Patient/1","resource":{"resourceType":"Patient","id":"1","active":true}}]}"#,
+        r#"{"resourceType":"Bundle","identifier":{"system":"urn:ietf:rfc:3986","value":"urn:uuid:c757873d-ec9a-4326-a141-556f43239521"},"type":"document","timestamp":"2020-01-01T00:00:00Z","entry":[{"fullUrl":"http://example.org/Composition/1","resource":{"resourceType":"Composition","id":"1","status":"final","type":{"text":"Note"},"subject":{"reference":"Patient/1"},"date":"2020","author":[{"display":"A"}],"title":"Note"}},{"fullUrl":"http://example.org/Patient/1","resource":{"resourceType":"Patient","id":"1","active":true}}]}"#)),
+    set(NO_PROFILE, plain(Code::AttachmentSize, "State the number of bytes of the decoded data, or leave the size out.",
+        r#"{"resourceType":"Patient","photo":[{"contentType":"image/gif","data":"QUJD","size":4}]}"#, r#"{"resourceType":"Patient","photo":[{"contentType":"image/gif","data":"QUJD","size":3}]}"#)),
+    // profiles
+    set(NO_PROFILE, plain(Code::ProfileUnknown, "Load the package that has the profile, or correct the URL in meta.profile.",
+        r#"{"resourceType":"Patient","meta":{"profile":["http://example.org/none"]},"active":true}"#, PATIENT)),
+    set(profile!(r#"{"id":"Patient.birthDate","path":"Patient.birthDate","min":1}"#), plain(Code::ProfileMin, "Give the element; the profile says how many values it wants.",
+        PATIENT, r#"{"resourceType":"Patient","birthDate":"1970"}"#)),
+    set(profile!(r#"{"id":"Patient.name","path":"Patient.name","max":"1"}"#), plain(Code::ProfileMax, "Leave out what the profile has no room for, or use another profile.",
+        r#"{"resourceType":"Patient","name":[{"text":"A"},{"text":"B"}]}"#, r#"{"resourceType":"Patient","name":[{"text":"A"}]}"#)),
+    set(profile!(r#"{"id":"Patient.deceased[x]","path":"Patient.deceased[x]","type":[{"code":"boolean"}]}"#), plain(Code::ProfileType, "Give the value in a type that the profile allows.",
+        r#"{"resourceType":"Patient","deceasedDateTime":"2020"}"#, r#"{"resourceType":"Patient","deceasedBoolean":true}"#)),
+    set(profile!(r#"{"id":"Patient.gender","path":"Patient.gender","fixedCode":"female"}"#), plain(Code::ProfileFixed, "Give exactly the value that the profile fixes.",
+        r#"{"resourceType":"Patient","gender":"male"}"#, r#"{"resourceType":"Patient","gender":"female"}"#)),
+    set(profile!(r#"{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","patternCodeableConcept":{"text":"Married"}}"#), plain(Code::ProfilePattern, "Give at least what the pattern has; more is allowed.",
+        r#"{"resourceType":"Patient","maritalStatus":{"text":"Single"}}"#, r#"{"resourceType":"Patient","maritalStatus":{"text":"Married"}}"#)),
+    set(profile!(r#"{"id":"Patient","path":"Patient","constraint":[{"key":"p-1","severity":"error","human":"there is a name","expression":"name.exists()"}]}"#),
+        plain(Code::ProfileConstraint, "The finding names the constraint; its definition says in words what is asked.",
+        PATIENT, r#"{"resourceType":"Patient","name":[{"text":"A"}]}"#)),
+    set(profile!(r#"{"id":"Patient.multipleBirth[x]","path":"Patient.multipleBirth[x]","type":[{"code":"integer"}],"maxValueInteger":3}"#), plain(Code::ValueRange, "Keep the value within the bounds of the profile.",
+        r#"{"resourceType":"Patient","multipleBirthInteger":4}"#, r#"{"resourceType":"Patient","multipleBirthInteger":3}"#)),
+    set(profile!(r#"{"id":"Patient.name.family","path":"Patient.name.family","maxLength":3}"#), plain(Code::ValueLength, "Shorten the text, or keep it where the profile has more room.",
+        r#"{"resourceType":"Patient","name":[{"family":"Long"}]}"#, r#"{"resourceType":"Patient","name":[{"family":"Ito"}]}"#)),
+    set(profile!(r#"{"id":"Patient.identifier","path":"Patient.identifier","slicing":{"discriminator":[{"type":"value","path":"system"}],"rules":"open"}},{"id":"Patient.identifier:a","path":"Patient.identifier","sliceName":"a","min":1,"max":"1"},{"id":"Patient.identifier:a.system","path":"Patient.identifier.system","min":1,"fixedUri":"http://example.org/a"}"#),
+        plain(Code::SliceMissing, "Give a value of the slice that the finding names: one with what tells that slice from others.",
+        r#"{"resourceType":"Patient","identifier":[{"system":"http://example.org/b","value":"1"}]}"#, r#"{"resourceType":"Patient","identifier":[{"system":"http://example.org/a","value":"1"}]}"#)),
+    set(profile!(r#"{"id":"Patient.identifier","path":"Patient.identifier","slicing":{"discriminator":[{"type":"value","path":"system"}],"rules":"open"}},{"id":"Patient.identifier:a","path":"Patient.identifier","sliceName":"a","min":0,"max":"1"},{"id":"Patient.identifier:a.system","path":"Patient.identifier.system","min":1,"fixedUri":"http://example.org/a"}"#),
+        plain(Code::SliceRepeats, "Keep as many values of the slice as the profile allows.",
+        r#"{"resourceType":"Patient","identifier":[{"system":"http://example.org/a","value":"1"},{"system":"http://example.org/a","value":"2"}]}"#, r#"{"resourceType":"Patient","identifier":[{"system":"http://example.org/a","value":"1"}]}"#)),
+    set(profile!(r#"{"id":"Patient.identifier","path":"Patient.identifier","slicing":{"discriminator":[{"type":"value","path":"system"}],"rules":"closed"}},{"id":"Patient.identifier:a","path":"Patient.identifier","sliceName":"a","min":0,"max":"1"},{"id":"Patient.identifier:a.system","path":"Patient.identifier.system","min":1,"fixedUri":"http://example.org/a"}"#),
+        plain(Code::SliceUnmatched, "Leave the value out, or give it what makes it one of the slices.",
+        r#"{"resourceType":"Patient","identifier":[{"system":"http://example.org/b","value":"1"}]}"#, r#"{"resourceType":"Patient","identifier":[{"system":"http://example.org/a","value":"1"}]}"#)),
+    set(profile!(r#"{"id":"Patient.managingOrganization","path":"Patient.managingOrganization","type":[{"code":"Reference","targetProfile":["http://hl7.org/fhir/StructureDefinition/Organization"],"aggregation":["contained"]}]}"#),
+        plain(Code::ReferenceAggregation, "Contain the target, bundle it or refer to it, as the profile says.",
+        r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization/1"}}"#,
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"A"}],"managingOrganization":{"reference":"#o"}}"##)),
+    set(NO_PROFILE, plain(Code::ExtensionUnknown, "Load the package that defines the extension, or correct its url.",
+        r#"{"resourceType":"Patient","extension":[{"url":"http://example.org/unknown","valueString":"x"}]}"#, PATIENT)),
+    set(NO_PROFILE, plain(Code::ExtensionContext, "Put the extension on an element that its definition names.",
+        r#"{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"1970-01-01T10:00:00Z"}]}"#,
+        r#"{"resourceType":"Patient","birthDate":"1970-01-01","_birthDate":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"1970-01-01T10:00:00Z"}]}}"#)),
+    set(NO_PROFILE, plain(Code::ExtensionPart, "Use the parts that the definition of the extension has.",
+        r#"{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"country","valueString":"x"}]}]}"#,
+        r#"{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"code","valueCodeableConcept":{"text":"x"}}]}]}"#)),
+    set(NO_PROFILE, plain(Code::ExtensionModifier, "Extensions that change meaning stand in modifierExtension, all others in extension.",
+        r#"{"resourceType":"Patient","modifierExtension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"A"}}]}"#,
+        r#"{"resourceType":"Patient","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"city":"A"}}]}"#)),
+    set(profile!(r#"{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","binding":{"strength":"required","valueSet":"http://hl7.org/fhir/ValueSet/administrative-gender"}}"#),
+        plain(Code::BindingRequired, "Use a code of the value set that the finding names.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]}}"#,
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"male"}]}}"#)),
+    set(profile!(r#"{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","binding":{"strength":"extensible","valueSet":"http://hl7.org/fhir/ValueSet/administrative-gender"}}"#),
+        plain(Code::BindingExtensible, "Use a code of the value set where one fits; otherwise another code is fine.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]}}"#,
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"male"}]}}"#)),
+    set(profile!(r#"{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","binding":{"strength":"required","valueSet":"http://example.org/unknown"}}"#),
+        plain(Code::BindingUnchecked, "Load the package that has the value set and its code systems, or give the validator a terminology source.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://example.org/s","code":"x"}]}}"#, PATIENT)),
+    set(NO_PROFILE, plain(Code::CodeNotInSystem, "Correct the code; it may be a typing error or of another version of the code system.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"ZZ"}]}}"#,
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]}}"#)),
+    set(NO_PROFILE, plain(Code::DisplayWrong, "Use the display of the code system, or correct the code: one of the two is not what was meant.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M","display":"Purple"}]}}"#,
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M","display":"Married"}]}}"#)),
+    set(NO_PROFILE, plain(Code::CodingSystem, "Give the URL of the code system, not that of a value set or of a page.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://hl7.org/fhir/ValueSet/marital-status","code":"M"}]}}"#,
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]}}"#)),
+    // invariants
+    set(NO_PROFILE, plain(Code::InvariantBroken, "The finding names the invariant; the page of the resource in the standard says what it asks.",
+        r#"{"resourceType":"Observation","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">A</div>"},"status":"final","code":{"text":"A"},"valueString":"x","dataAbsentReason":{"text":"unknown"}}"#,
+        r#"{"resourceType":"Observation","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">A</div>"},"status":"final","code":{"text":"A"},"valueString":"x"}"#)),
     // questionnaires
+    set(Setting::Validator(&[], ""), plain(Code::QuestionnaireUnknown, "Load the package that has the questionnaire, or contain the questionnaire in the response.",
+        r#"{"resourceType":"QuestionnaireResponse","questionnaire":"http://example.org/form","status":"completed"}"#,
+        r##"{"resourceType":"QuestionnaireResponse","contained":[{"resourceType":"Questionnaire","id":"f","status":"active","item":[{"linkId":"a","type":"string"}]}],"questionnaire":"#f","status":"completed"}"##)),
     set(form!(r#"{"linkId":"a","type":"string"}"#), plain(Code::ItemUnknown, "Use the linkIds of the questionnaire, each where the questionnaire has it.",
         response!(r#"{"linkId":"b","answer":[{"valueString":"x"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"x"}]}"#))),
     set(form!(r#"{"linkId":"a","type":"string"},{"linkId":"b","type":"string"}"#), plain(Code::ItemOrder, "Put the items into the order of the questionnaire.",

@@ -26,6 +26,16 @@ fn report(explanation: &Explanation, text: &[u8]) -> Report {
         Setting::WritingXml => {
             xml::write(&record(), &mut Vec::new()).map_or_else(|error| super::unreadable(&error), |()| Report::new())
         }
+        Setting::Validator(definitions, profile) => {
+            let mut builder = super::Validator::builder();
+            for definition in definitions {
+                builder = builder.definition(Record::parse(definition.as_bytes()).expect("it is a definition"));
+            }
+            if !profile.is_empty() {
+                builder = builder.profile(profile);
+            }
+            builder.build().expect("it builds").validate(text)
+        }
         Setting::OwnRules => super::questionnaire(&record()),
         Setting::Questionnaire(form) => {
             let form = Record::parse(form.as_bytes()).expect("it is a questionnaire");

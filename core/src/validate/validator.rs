@@ -210,16 +210,15 @@ impl Validator {
     }
 
     /// Checks a resource as JSON or XML text. Text that cannot be read is one fatal finding, so there is always a report.
-    ///
-    /// In XML the findings of profiles have a path and no line: they are about the record, not about its text.
     pub fn validate(&self, bytes: &[u8]) -> Report {
         let limits = &self.0.options.limits;
-        let xml = xml::is_xml(bytes);
-        let parsed = if xml { xml::read(bytes, limits) } else { json::read(bytes, limits) };
-        match parsed {
-            Ok(parsed) => self.finish(parsed.report, &parsed.record, &[], !xml),
-            Err(error) => unreadable(&error),
-        }
+        let report = if xml::is_xml(bytes) {
+            xml::read_with(bytes, limits, |structure, record| self.finish(structure, record, &[]))
+                .map(|parsed| parsed.report)
+        } else {
+            json::read(bytes, limits).map(|parsed| self.finish(parsed.report, &parsed.record, &[]))
+        };
+        report.unwrap_or_else(|error| unreadable(&error))
     }
 
     /// Checks a record.
@@ -230,21 +229,19 @@ impl Validator {
     /// Checks a record against these profiles too.
     pub fn validate_against(&self, record: &Record, profiles: &[&str]) -> Report {
         match json::read(record.original(), &self.0.options.limits) {
-            Ok(parsed) => self.finish(parsed.report, &parsed.record, profiles, true),
+            Ok(parsed) => self.finish(parsed.report, &parsed.record, profiles),
             Err(error) => unreadable(&error),
         }
     }
 
-    fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str], lines: bool) -> Report {
+    fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str]) -> Report {
         let inner = &*self.0;
         let asked: Vec<&str> = inner.profiles.iter().map(String::as_str).chain(profiles.iter().copied()).collect();
-        structure.append(Run::new(&inner.definitions, &inner.options, record).whole(&asked, &inner.entries, lines));
+        structure.append(Run::new(&inner.definitions, &inner.options, record).whole(&asked, &inner.entries));
         if !inner.options.contained {
             structure = structure.without(|issue| issue.path.contains(".contained["));
         }
-        if lines {
-            structure.sort();
-        }
+        structure.sort();
         structure
     }
 }

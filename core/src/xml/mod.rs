@@ -51,12 +51,18 @@ pub fn read_either(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
 /// - `resource-type-unknown`: the root element is no R4 resource.
 /// - `limit-depth`, `limit-size`, `limit-count`: it is over a limit.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
+    read_with(bytes, limits, |structure, _| structure)
+}
+
+/// As [`read`]; `more` may add to what was found in the JSON form, and all gets the places of the XML.
+pub(crate) fn read_with(bytes: &[u8], limits: &Limits, more: impl FnOnce(Report, &Record) -> Report) -> Result<Parsed> {
     let tree = tree::parse(bytes, limits)?;
     let made = to_json::translate(&tree, limits)?;
     // The JSON form of a text within the limit may be a little longer than the text; it is bounded by it all the same.
     let inner = Limits { bytes: usize::MAX, ..*limits };
     let parsed = json::read(&made.json, &inner).map_err(|error| made.replace_error(bytes, error))?;
-    let report = made.report(bytes, parsed.report, limits.findings);
+    let found = more(parsed.report, &parsed.record);
+    let report = made.report(bytes, found, limits.findings);
     Ok(Parsed { record: parsed.record, report })
 }
 

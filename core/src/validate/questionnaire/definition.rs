@@ -187,6 +187,9 @@ pub(in crate::validate) fn check<'q>(questionnaire: Node<'q>, note: &mut dyn FnM
         note(Finding { node, code: Code::QuestionnaireRule, severity: Severity::Error, expected });
     };
     for item in &items.all {
+        if item.conditions.len() > 1 && item.node.get("enableBehavior").is_none() {
+            find(item.node, "an enableBehavior where there is more than one condition");
+        }
         for condition in &item.conditions {
             let Some(question) = condition.text("question") else { continue };
             let Some(asked) = items.named(&question).next().map(|number| &items.all[number]) else {

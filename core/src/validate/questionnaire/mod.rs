@@ -16,6 +16,7 @@ use crate::record::{Node, Record};
 use crate::report::{Issue, Report, Severity};
 use crate::terminology::Terminology;
 use crate::time::fhir::DateTime;
+pub(super) use definition::check as check_questionnaire;
 use definition::{Item, Items, Kind};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -38,18 +39,13 @@ pub fn questionnaire_response(response: &Record, questionnaire: &Record, termino
 /// Checks a Questionnaire against rules that go beyond its invariants: conditions name items that are there and compare what
 /// can be compared, options fit their item, limits leave something between them.
 pub fn questionnaire(record: &Record) -> Report {
-    report(record, &mut |note| definition::check(record.root(), note))
+    report(record, &mut |note| check_questionnaire(record.root(), note))
 }
 
 /// Items looked at, at most: a repeating group asks for its items each time.
 const MOST_STEPS: u64 = 1_000_000;
 /// Findings about one record, at most.
 const MOST: usize = 1_000;
-
-/// The rules of [`questionnaire`] over a node of a larger record.
-pub(super) fn check_questionnaire<'a>(root: Node<'a>, note: &mut dyn FnMut(Finding<'a>)) {
-    definition::check(root, note);
-}
 
 fn report<'a>(record: &'a Record, check: &mut dyn FnMut(&mut dyn FnMut(Finding<'a>))) -> Report {
     let mut report = Report::new();

@@ -314,6 +314,10 @@ fn a_response_outside_the_effective_period_is_noted() {
 fn a_questionnaire_has_rules_of_its_own() {
     for (items, path) in [
         (
+            r#"{"linkId":"a","type":"boolean"},{"linkId":"b","type":"string","enableWhen":[{"question":"a","operator":"=","answerBoolean":true},{"question":"a","operator":"exists","answerBoolean":true}]}"#,
+            ".item[1]",
+        ),
+        (
             r#"{"linkId":"a","type":"string","enableWhen":[{"question":"none","operator":"=","answerString":"x"}]}"#,
             ".item[0].enableWhen[0]",
         ),
@@ -346,6 +350,41 @@ fn a_response_that_asks_for_too_much_work_is_cut_short() {
     let groups = vec![r#"{"linkId":"g","item":[{"linkId":"q1"}]}"#; 1_500].join(",");
     let found = errors(&form, &response(&groups, "completed"));
     assert_eq!(found, [("limit-count", "QuestionnaireResponse".to_owned())]);
+}
+
+#[test]
+fn a_validator_finds_the_questionnaire_that_a_response_names() {
+    use crate::validate::Validator;
+    let form = form(r#"{"linkId":"q","type":"boolean"}"#, r#","url":"http://example.org/form","name":"Form""#);
+    let validator = Validator::builder().definition(form).build().expect("a validator");
+    let response = |url: &str| {
+        format!(
+            r#"{{"resourceType":"QuestionnaireResponse","questionnaire":"{url}","status":"completed","item":[{{"linkId":"q","answer":[{{"valueString":"x"}}]}}]}}"#
+        )
+    };
+    let found = |text: &str| -> Vec<Code> {
+        let report = validator.validate(text.as_bytes());
+        report.issues().iter().map(|issue| issue.code).filter(|code| (360..380).contains(&code.number())).collect()
+    };
+    assert_eq!(found(&response("http://example.org/form")), [Code::AnswerType]);
+    assert_eq!(found(&response("http://example.org/other")), [Code::QuestionnaireUnknown]);
+    let contained = response("#f").replace(
+        r#""status":"completed""#,
+        r#""status":"completed","contained":[{"resourceType":"Questionnaire","id":"f","status":"active","item":[{"linkId":"q","type":"boolean"}]}]"#,
+    );
+    assert_eq!(found(&contained), [Code::AnswerType]);
+    assert_eq!(
+        found(
+            r#"{"resourceType":"Questionnaire","status":"active","item":[{"linkId":"a","type":"integer","initial":[{"valueString":"x"}]}]}"#
+        ),
+        [Code::QuestionnaireRule]
+    );
+    // In XML the finding has its line.
+    let text = "<QuestionnaireResponse xmlns='http://hl7.org/fhir'><questionnaire value='http://example.org/form'/>\
+        <status value='completed'/>\n<item><linkId value='q'/><answer><valueString value='x'/></answer></item></QuestionnaireResponse>";
+    let report = validator.validate(text.as_bytes());
+    let issue = report.issues().iter().find(|issue| issue.code == Code::AnswerType).expect("it is found");
+    assert_eq!((issue.line, issue.column), (2, 54));
 }
 
 #[test]

@@ -97,9 +97,7 @@ impl<'a> Run<'a> {
     }
 
     /// Checks every resource of the record, and the record against `profiles` beside what its `meta.profile` names.
-    ///
-    /// `lines` says whether lines of the record's bytes are lines of what the caller gave.
-    pub(super) fn whole(mut self, profiles: &[&str], entries: &[Entry], lines: bool) -> Report {
+    pub(super) fn whole(mut self, profiles: &[&str], entries: &[Entry]) -> Report {
         for number in 0..self.resources.len() {
             if self.resources[number].container.is_none() || self.options.contained {
                 self.resource(number, if number == 0 { profiles } else { &[] });
@@ -119,14 +117,13 @@ impl<'a> Run<'a> {
         let contained = self.options.contained;
         let broken = rules.issues().iter().any(|issue| issue.rule.as_deref() == Some("dom-3"));
         let pictured = if broken { self.pictured() } else { Vec::new() };
-        let mut report = self.report(lines);
+        let mut report = self.report();
         for issue in rules.into_issues() {
             let unreferenced = issue.rule.as_deref() == Some("dom-3");
             if unreferenced && (!contained || pictured.contains(&issue.path)) {
                 continue;
             }
-            let (line, column) = if lines { (issue.line, issue.column) } else { (0, 0) };
-            report.push(Issue { line, column, ..issue });
+            report.push(issue);
         }
         report
     }
@@ -179,7 +176,8 @@ impl<'a> Run<'a> {
 
     /// Checks a response against its questionnaire, where that is contained or in a package.
     fn questionnaire_response(&mut self, node: Node<'a>, number: usize) {
-        let Some(canonical) = node.text("questionnaire") else { return };
+        let Some(named) = node.get("questionnaire") else { return };
+        let Some(canonical) = named.as_str() else { return };
         let definitions = self.definitions;
         let packaged =
             || ResourceType::from_name("Questionnaire").and_then(|kind| definitions.packages().find(kind, &canonical));
@@ -190,6 +188,11 @@ impl<'a> Run<'a> {
         let Some(questionnaire) =
             questionnaire.filter(|node| node.text("resourceType").as_deref() == Some("Questionnaire"))
         else {
+            // A contained one that is not there is said elsewhere.
+            if !canonical.starts_with('#') {
+                self.find(named, Code::QuestionnaireUnknown, Severity::Warning, "a questionnaire that is loaded")
+                    .done();
+            }
             return;
         };
         let mut found = Vec::new();
@@ -327,14 +330,13 @@ impl<'a> Run<'a> {
         self.steps > 0
     }
 
-    fn report(self, lines: bool) -> Report {
+    fn report(self) -> Report {
         let mut report = Report::new();
         let mut found = self.found;
         found.sort_by_key(|finding| finding.row);
         let placed = json::place(self.record.tree(), found.iter().map(|finding| finding.row as usize));
         for (finding, (path, line, column)) in found.into_iter().zip(placed) {
             let message = format!("{}: expected {}", finding.code.sentence(), finding.message);
-            let (line, column) = if lines { (line, column) } else { (0, 0) };
             let mut issue = Issue::new(finding.severity, finding.code, message).at(path, line, column);
             (issue.profile, issue.rule) = (finding.profile, finding.rule);
             report.push(issue);

@@ -4,7 +4,7 @@ use super::source::{Group, Source, Text};
 use ehrcore::error::Code;
 use ehrcore::limits::Limits;
 use ehrcore::report::Report;
-use ehrcore::validate;
+use ehrcore::validate::{self, Validator};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
@@ -14,6 +14,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 pub(super) struct Checker {
     /// Whether columns are wanted in characters; otherwise in bytes.
     pub(super) characters: bool,
+    /// With profiles and invariants; without it, structure only.
+    pub(super) validator: Option<Validator>,
 }
 
 /// What was found in one group.
@@ -32,13 +34,18 @@ pub(super) struct Resource {
 
 impl Checker {
     fn check(&self, bytes: &[u8]) -> Report {
-        let checked = catch_unwind(AssertUnwindSafe(|| validate::text(bytes, &Limits::DEFAULT)));
+        let checked = catch_unwind(AssertUnwindSafe(|| match &self.validator {
+            Some(validator) => validator.validate(bytes),
+            None => validate::text(bytes, &Limits::DEFAULT),
+        }));
         let report = checked.unwrap_or_else(|_| validate::unreadable(&Code::Internal.error()));
         if self.characters && !bytes.is_ascii() { in_characters(bytes, report) } else { report }
     }
 
-    fn group(&self, group: Group) -> Checked {
+    /// Checks a group; gives its buffer back.
+    fn group(&self, group: Group) -> (Checked, Vec<u8>) {
         let mut made = Checked { file: group.file, bytes: 0, lines: 0, resources: Vec::new() };
+        let mut spent = Vec::new();
         match group.text {
             Text::Failed(error) => {
                 made.resources.push(Resource { line: 0, report: validate::unreadable(&error) });
@@ -57,9 +64,10 @@ impl Checker {
                     }
                     made.lines += 1;
                 }
+                spent = bytes;
             }
         }
-        made
+        (made, spent)
     }
 }
 
@@ -79,12 +87,16 @@ pub(super) fn run<E>(
         for _ in 0..threads {
             let (source, taken, moved, sender) = (&source, &taken, &moved, sender.clone());
             scope.spawn(move || {
+                let mut spent = Vec::new();
                 loop {
-                    let Some(group) = source.lock().unwrap_or_else(PoisonError::into_inner).next() else { return };
+                    let next = source.lock().unwrap_or_else(PoisonError::into_inner).next(std::mem::take(&mut spent));
+                    let Some(group) = next else { return };
                     let sequence = group.sequence;
                     let held = taken.lock().unwrap_or_else(PoisonError::into_inner);
                     drop(moved.wait_while(held, |taken| sequence >= taken.saturating_add(window)));
-                    if sender.send((sequence, checker.group(group))).is_err() {
+                    let checked;
+                    (checked, spent) = checker.group(group);
+                    if sender.send((sequence, checked)).is_err() {
                         return;
                     }
                 }
@@ -154,7 +166,7 @@ mod tests {
         let (_folder, files) = texts(40);
         for threads in [1, 2, 5] {
             let (mut seen, mut lines) = (Vec::new(), Vec::new());
-            let checker = Checker { characters: false };
+            let checker = Checker { characters: false, validator: None };
             let done: Result<(), ()> = run(Source::new(&files), &checker, threads, |checked| {
                 seen.push((checked.file, checked.resources.len()));
                 lines.push(checked.resources.last().expect("the last line is wrong").line);
@@ -169,7 +181,7 @@ mod tests {
     #[test]
     fn who_takes_the_results_may_stop() {
         let (_folder, files) = texts(60);
-        let done = run(Source::new(&files), &Checker { characters: false }, 3, |checked| {
+        let done = run(Source::new(&files), &Checker { characters: false, validator: None }, 3, |checked| {
             if checked.file == 5 { Err(checked.file) } else { Ok(()) }
         });
         assert_eq!(done, Err(5));
@@ -178,7 +190,7 @@ mod tests {
     #[test]
     fn columns_can_be_counted_in_characters() {
         let text = "{\"resourceType\":\"Patient\",\n\"name\":[{\"text\":\"Zöë\",\"use\":\"x\"}]}";
-        let columns = |characters| Checker { characters }.check(text.as_bytes()).issues()[0].column;
+        let columns = |characters| Checker { characters, validator: None }.check(text.as_bytes()).issues()[0].column;
         assert_eq!((columns(false), columns(true)), (32, 30));
     }
 }

@@ -10,6 +10,7 @@ use crate::{Done, Failure};
 use check::{Checked, Checker};
 use clap::ValueEnum;
 use ehrcore::report::{Issue, Severity};
+use ehrcore::validate::Validator;
 use print::Printer;
 pub(crate) use source::collect;
 use source::{Source, is_lines};
@@ -41,6 +42,15 @@ pub(crate) struct Options {
     /// How findings are printed; --json means json
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// A FHIR package to check with: a .tgz or a folder; may be given several times
+    #[arg(long)]
+    package: Vec<PathBuf>,
+    /// The URL of a profile that every resource must conform to; may be given several times
+    #[arg(long)]
+    profile: Vec<String>,
+    /// Check invariants and terminology too, also without a package
+    #[arg(long)]
+    full: bool,
     /// How many threads check; as many as there are processors
     #[arg(long)]
     threads: Option<usize>,
@@ -74,7 +84,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Done {
     for path in &options.paths {
         collect(path, &mut files)?;
     }
-    let checker = Checker { characters: format == Format::Sarif };
+    let checker = Checker { characters: format == Format::Sarif, validator: validator(options)? };
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let bar = bar(files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum());
     let mut summary = Summary { files: files.len(), ..Summary::default() };
@@ -105,6 +115,21 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Done {
     bar.finish_and_clear();
     printer.end(&summary)?;
     if summary.invalid > 0 { Err(Failure::Findings) } else { Ok(()) }
+}
+
+/// What checks more than structure, where the call asks for it.
+fn validator(options: &Options) -> ehrcore::error::Result<Option<Validator>> {
+    if options.package.is_empty() && options.profile.is_empty() && !options.full {
+        return Ok(None);
+    }
+    let mut builder = Validator::builder();
+    for path in &options.package {
+        builder = builder.package(path)?;
+    }
+    for url in &options.profile {
+        builder = builder.profile(url);
+    }
+    builder.build().map(Some)
 }
 
 /// The findings of a resource that starts after so many lines.

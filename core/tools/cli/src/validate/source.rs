@@ -33,18 +33,24 @@ pub(super) struct Source<'a> {
     open: Option<(File, Vec<u8>)>,
     sequence: u64,
     most: usize,
+    /// A buffer that was used and can be used again.
+    spare: Vec<u8>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(files: &'a [PathBuf]) -> Self {
-        Source { files, at: 0, open: None, sequence: 0, most: Limits::DEFAULT.bytes }
+        Source { files, at: 0, open: None, sequence: 0, most: Limits::DEFAULT.bytes, spare: Vec::new() }
     }
 
-    pub(super) fn next(&mut self) -> Option<Group> {
+    /// The next group; `spent` is a buffer of an earlier one.
+    pub(super) fn next(&mut self, spent: Vec<u8>) -> Option<Group> {
+        if spent.capacity() > self.spare.capacity() {
+            self.spare = spent;
+        }
         loop {
             let path = self.files.get(self.at)?;
             if let Some((file, carried)) = &mut self.open {
-                let Some(text) = block(file, carried, self.most) else {
+                let Some(text) = block(file, carried, std::mem::take(&mut self.spare), self.most) else {
                     self.open = None;
                     self.at += 1;
                     continue;
@@ -82,10 +88,12 @@ fn whole(path: &Path, most: usize) -> Result<Vec<u8>> {
 }
 
 /// The next whole lines; None at the end of the file.
-fn block(file: &mut File, carried: &mut Vec<u8>, most: usize) -> Option<Text> {
-    let mut bytes = std::mem::take(carried);
+fn block(file: &mut File, carried: &mut Vec<u8>, mut bytes: Vec<u8>, most: usize) -> Option<Text> {
+    bytes.clear();
+    bytes.append(carried);
     loop {
         let before = bytes.len();
+        bytes.reserve(BLOCK);
         match file.by_ref().take(BLOCK as u64).read_to_end(&mut bytes) {
             Err(error) => return Some(Text::Failed(error.into())),
             Ok(0) if bytes.is_empty() => return None,
@@ -151,7 +159,7 @@ mod tests {
         let files = [path];
         let mut source = Source { most: BLOCK + 10, ..Source::new(&files) };
         let mut said = Vec::new();
-        while let Some(group) = source.next() {
+        while let Some(group) = source.next(Vec::new()) {
             assert_eq!(group.sequence as usize, said.len());
             said.push(match group.text {
                 Text::Lines(bytes) => String::from_utf8(bytes).expect("text"),
