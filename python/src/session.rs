@@ -169,7 +169,8 @@ impl Session {
     fn export(&self, py: Python<'_>, folder: PathBuf) -> PyResult<u64> {
         self.with(py, |session| session.export_ndjson(&folder)).map(|summary| summary.total())
     }
-    /// `progress(done, of)` is called after each group of entries; what it raises ends the import and is raised again.
+    /// `progress(done, of)` is called after each group of entries; what it raises ends the import and is raised again. It may read
+    /// the store; what would write raises an error with the code `turn-held`.
     #[pyo3(signature = (path, progress=None))]
     fn import_path<'py>(
         &self,

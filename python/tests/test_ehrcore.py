@@ -40,6 +40,25 @@ def test_a_record_comes_back_as_it_was_written(session):
     assert session.write(record.to_dict()).version == 1  # digits and order survive the dict too
 
 
+def test_a_callback_of_an_import_reads_and_is_told_that_it_cannot_write(store, session, tmp_path):
+    session.write(PATIENT)
+    source = tmp_path / "all.ndjson"
+    line = '{{"resourceType":"Basic","id":"b{}","code":{{"text":"x"}}}}\n'
+    source.write_text("".join(line.format(n) for n in range(1200)))
+    codes = set()
+
+    def progress(done, of):
+        assert session.read("Patient", "p1").version == 1
+        try:
+            session.write(PATIENT)
+        except ehrcore.Error as error:
+            codes.add(error.code)
+
+    with store.session(actor="admin", role="administrator", purpose="HOPERAT") as office:
+        assert office.import_path(source, progress=progress)["stored"] == 1200
+    assert codes == {"turn-held"}
+
+
 def test_history_and_as_of_show_what_was(session):
     first = session.write(PATIENT)
     session.write({**PATIENT, "active": True}, if_match=1)
