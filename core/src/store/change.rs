@@ -116,7 +116,7 @@ impl Newest {
 }
 
 /// Pending bytes at which blocks are made; they stay in memory, sealed, until the commit.
-const FLUSH: usize = 8 << 20;
+const FLUSH: usize = 4 << 20;
 /// Index segments a patient may have before small ones are merged.
 const SEGMENTS: usize = 6;
 /// Bytes up to which a segment's size is not worth telling apart.
