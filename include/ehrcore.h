@@ -478,6 +478,11 @@ typedef struct ehr_terminology ehr_terminology;
 typedef struct ehr_text ehr_text;
 
 /*
+ A validator: first packages and profiles are added, then it is built, then it validates.
+ */
+typedef struct ehr_validator ehr_validator;
+
+/*
  `EHR_OK` or the number of an error code; see the enum `ehr_code`.
  */
 typedef int32_t ehr_status;
@@ -1399,6 +1404,51 @@ EHR_API ehr_status ehr_report_operation_outcome(const ehr_report *report, ehr_te
  Releases a report. NULL is fine.
  */
 EHR_API void ehr_report_free(ehr_report *report);
+
+/*
+ Starts a validator that knows R4.
+
+ Ownership: on EHR_OK, `*validator_out` is the caller's; release it with ehr_validator_free().
+ */
+EHR_API ehr_status ehr_validator_new(ehr_validator **validator_out, ehr_error **error_out);
+
+/*
+ Adds the FHIR package at a path: a .tgz file, or a folder.
+
+ Errors:    EHR_IO, EHR_PACKAGE_*: it cannot be read. EHR_INVALID_ARGUMENT: the validator is built already.
+ */
+EHR_API ehr_status ehr_validator_add_package(ehr_validator *validator, ehr_str path, ehr_error **error_out);
+
+/*
+ Checks every record against the profile of this URL too, beside those its meta.profile names.
+
+ Errors:    EHR_INVALID_ARGUMENT: the validator is built already.
+ */
+EHR_API ehr_status ehr_validator_add_profile(ehr_validator *validator, ehr_str url, ehr_error **error_out);
+
+/*
+ Builds the validator. From then on it does not change.
+
+ Errors:    EHR_PROFILE_UNKNOWN: a profile that was added is in no package. EHR_INVALID_ARGUMENT: it is built already.
+ */
+EHR_API ehr_status ehr_validator_build(ehr_validator *validator, ehr_error **error_out);
+
+/*
+ Checks one FHIR R4 resource, JSON or XML: structure, invariants, bindings, profiles. Text that cannot be read is a finding.
+
+ Ownership: on EHR_OK, `*report_out` is the caller's, also where there are findings; release it with ehr_report_free().
+ Errors:    EHR_INVALID_ARGUMENT: the validator is not built.
+ */
+EHR_API
+ehr_status ehr_validator_validate(const ehr_validator *validator,
+                                  ehr_str resource,
+                                  ehr_report **report_out,
+                                  ehr_error **error_out);
+
+/*
+ Releases a validator. NULL is fine.
+ */
+EHR_API void ehr_validator_free(ehr_validator *validator);
 
 /*
  The version of the library, such as `0.1.0`. The text lives for ever. Threads: any. Since: 0.1.0

@@ -107,6 +107,23 @@ static int outcome(void)
     return result;
 }
 
+/* A validator needs no store; without packages it knows R4 alone. */
+static int validator(void)
+{
+    ehr_validator *made = NULL;
+    ehr_report *report = NULL;
+    ehr_error *error = NULL;
+    int result = 1;
+    if (ehr_validator_new(&made, &error) != EHR_OK || ehr_validator_build(made, &error) != EHR_OK
+        || ehr_validator_validate(made, text("{\"resourceType\":\"Patient\",\"contact\":[{\"gender\":\"other\"}]}"), &report, &error) != EHR_OK)
+        failed("validator", error);
+    else
+        result = ehr_report_is_valid(report) ? 1 : 0; /* pat-1: a contact needs more than a gender */
+    ehr_report_free(report);
+    ehr_validator_free(made);
+    return result;
+}
+
 /* XML in and out: the JSON form is what a session writes. */
 static int xml(void)
 {
@@ -191,7 +208,7 @@ int main(int argc, char **argv)
     else if (report.entries != 2 || report.stored != 1 || report.quarantined != 1)
         failed("the counts do not add up", NULL);
     else
-        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || xml() || codes();
+        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || validator() || xml() || codes();
     ehr_session_free(session);
     ehr_store_free(store);
     ehr_key_free(key);

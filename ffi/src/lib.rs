@@ -13,5 +13,6 @@ mod store;
 mod terminology;
 mod text;
 mod validate;
+mod validator;
 mod version;
 mod xml;

@@ -18,7 +18,7 @@ from ._native import EhrError as Error
 
 __all__ = [
     "AuditEvent", "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "KeySource", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Session", "Store", "WrongKey", "Written", "__version__", "create", "open", "validate",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "create", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -422,6 +422,26 @@ def open(path, *, passphrase=None, key=None, source=None):
 def validate(resource):
     """Checks the structure of one FHIR R4 resource: JSON (bytes, text or dict) or XML (bytes or text)."""
     return Report(_native.validate_bytes(_bytes(resource)))
+
+
+class Validator:
+    """Checks records against R4 and the profiles of FHIR packages. It never changes; threads may share it.
+
+    `packages` are paths of `.tgz` files or folders. `profiles` are URLs that every record is checked against, beside those
+    its `meta.profile` names.
+
+    >>> validator = ehrcore.Validator(packages=["hl7.fhir.us.core.tgz"])
+    >>> validator.validate(resource).valid
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self, packages=(), profiles=()):
+        self._held = _native.Validator([os.fspath(path) for path in packages], list(profiles))
+
+    def validate(self, resource):
+        """Checks one FHIR R4 resource: JSON (bytes, text or dict) or XML (bytes or text)."""
+        return Report(self._held.validate(_bytes(resource)))
 
 
 from . import fhirpath, terminology, xml  # noqa: E402  (they need what stands above)

@@ -1,6 +1,6 @@
 import datetime
 import os
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Protocol, Union
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Optional, Protocol, Union
 
 from . import terminology as terminology
 from . import fhirpath as fhirpath
@@ -176,3 +176,7 @@ def open(
     source: Optional[KeySource] = None,
 ) -> Store: ...
 def validate(resource: Resource) -> Report: ...
+
+class Validator:
+    def __init__(self, packages: Iterable[Path] = (), profiles: Iterable[str] = ()) -> None: ...
+    def validate(self, resource: Resource) -> Report: ...

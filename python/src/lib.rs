@@ -35,6 +35,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Store>()?;
     module.add_class::<Session>()?;
     module.add_class::<terminology::Terminology>()?;
+    module.add_class::<validate::Validator>()?;
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;
     module.add_function(wrap_pyfunction!(validate::validate_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(validate::operation_outcome, module)?)?;

@@ -5,12 +5,37 @@ use ehrcore::limits::Limits;
 use ehrcore::report::Report;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::path::PathBuf;
 
 /// Checks the structure of one FHIR R4 resource, JSON or XML; gives every finding.
 #[pyfunction]
 pub(crate) fn validate_bytes(py: Python<'_>, resource: &[u8]) -> PyResult<Vec<Issue>> {
     let parsed = run(py, || ehrcore::xml::read_either(resource, &Limits::DEFAULT))?;
     Ok(parsed.report.into_issues().into_iter().map(Issue).collect())
+}
+
+/// Packages of definitions, loaded once; records are checked against them.
+#[pyclass(frozen, module = "ehrcore._native")]
+pub(crate) struct Validator(ehrcore::validate::Validator);
+
+#[pymethods]
+impl Validator {
+    #[new]
+    fn new(py: Python<'_>, packages: Vec<PathBuf>, profiles: Vec<String>) -> PyResult<Self> {
+        run(py, || {
+            let mut builder = ehrcore::validate::Validator::builder();
+            for path in packages {
+                builder = builder.package(path)?;
+            }
+            profiles.iter().fold(builder, |builder, url| builder.profile(url)).build()
+        })
+        .map(Validator)
+    }
+    /// Checks one resource; gives every finding.
+    fn validate(&self, py: Python<'_>, resource: &[u8]) -> PyResult<Vec<Issue>> {
+        let report = run(py, || Ok(self.0.validate(resource)))?;
+        Ok(report.into_issues().into_iter().map(Issue).collect())
+    }
 }
 
 /// The JSON form of a FHIR R4 resource in XML, and what was found in it.

@@ -3,6 +3,7 @@
 import ast
 import datetime
 import inspect
+import json
 import subprocess
 import sys
 import threading
@@ -357,3 +358,20 @@ def test_an_expression_gives_types_values_and_paths(session):
         ehrcore.fhirpath.compile("name.wher(true)")
     assert (caught.value.code, caught.value.column) == ("fhirpath-function", 6)
     assert not isinstance(caught.value, ehrcore.InvalidRecord)
+
+
+def test_a_validator_knows_the_profiles_of_packages(tmp_path):
+    profile = {
+        "resourceType": "StructureDefinition", "url": "http://example.org/named", "name": "Named", "status": "active",
+        "kind": "resource", "abstract": False, "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"id": "Patient.name", "path": "Patient.name", "min": 1}]},
+    }
+    (tmp_path / "named.json").write_text(json.dumps(profile))
+    validator = ehrcore.Validator(packages=[tmp_path], profiles=["http://example.org/named"])
+    report = validator.validate({"resourceType": "Patient"})
+    assert [issue.code for issue in report.issues if issue.severity == "error"] == ["profile-min"]
+    assert ehrcore.Validator().validate({"resourceType": "Patient"}).valid
+    with pytest.raises(ehrcore.Error) as raised:
+        ehrcore.Validator(profiles=["http://example.org/other"])
+    assert raised.value.code == "profile-unknown"

@@ -1,0 +1,133 @@
+//! Validators: packages of definitions, loaded once, and records checked against them.
+
+use crate::error::ehr_error;
+use crate::guard::{ehr_status, getter, guard, put, writable};
+use crate::handle;
+use crate::text::ehr_str;
+use crate::validate::ehr_report;
+use ehrcore_core::error::{Code, Error, Result};
+use ehrcore_core::report::Report;
+use ehrcore_core::validate::{Builder, Validator};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// A validator: first packages and profiles are added, then it is built, then it validates.
+#[allow(non_camel_case_types)]
+pub struct ehr_validator {
+    _private: [u8; 0],
+}
+
+#[derive(Default)]
+struct Held {
+    builder: Mutex<Builder>,
+    built: OnceLock<Validator>,
+}
+
+impl Held {
+    fn open(&self) -> Result<MutexGuard<'_, Builder>> {
+        if self.built.get().is_some() {
+            return Err(built());
+        }
+        Ok(self.builder.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn built() -> Error {
+    Code::InvalidArgument.error().expected("a validator that is not built yet")
+}
+
+/// Starts a validator that knows R4.
+///
+/// Ownership: on EHR_OK, `*validator_out` is the caller's; release it with ehr_validator_free().
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_new(
+    validator_out: *mut *mut ehr_validator,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(validator_out)?;
+        put(validator_out, handle::give::<ehr_validator, Held>(Held::default())?)
+    })
+}
+
+/// Adds the FHIR package at a path: a .tgz file, or a folder.
+///
+/// Errors:    EHR_IO, EHR_PACKAGE_*: it cannot be read. EHR_INVALID_ARGUMENT: the validator is built already.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_add_package(
+    validator: *mut ehr_validator,
+    path: ehr_str,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        // SAFETY: by the header's convention the argument is readable for the length it states during the call.
+        let path = unsafe { path.text() }?;
+        let held = handle::look::<ehr_validator, Held>(validator)?;
+        let package = ehrcore_core::package::Package::open(path)?;
+        let mut builder = held.open()?;
+        *builder = std::mem::take(&mut *builder).opened(package);
+        Ok(())
+    })
+}
+
+/// Checks every record against the profile of this URL too, beside those its meta.profile names.
+///
+/// Errors:    EHR_INVALID_ARGUMENT: the validator is built already.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_add_profile(
+    validator: *mut ehr_validator,
+    url: ehr_str,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        // SAFETY: by the header's convention the argument is readable for the length it states during the call.
+        let url = unsafe { url.text() }?;
+        let held = handle::look::<ehr_validator, Held>(validator)?;
+        let mut builder = held.open()?;
+        *builder = std::mem::take(&mut *builder).profile(url);
+        Ok(())
+    })
+}
+
+/// Builds the validator. From then on it does not change.
+///
+/// Errors:    EHR_PROFILE_UNKNOWN: a profile that was added is in no package. EHR_INVALID_ARGUMENT: it is built already.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_build(validator: *mut ehr_validator, error_out: *mut *mut ehr_error) -> ehr_status {
+    guard(error_out, || {
+        let held = handle::look::<ehr_validator, Held>(validator)?;
+        let mut builder = held.open()?;
+        let made = std::mem::take(&mut *builder).build()?;
+        held.built.set(made).map_err(|_| built())
+    })
+}
+
+/// Checks one FHIR R4 resource, JSON or XML: structure, invariants, bindings, profiles. Text that cannot be read is a finding.
+///
+/// Ownership: on EHR_OK, `*report_out` is the caller's, also where there are findings; release it with ehr_report_free().
+/// Errors:    EHR_INVALID_ARGUMENT: the validator is not built.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_validate(
+    validator: *const ehr_validator,
+    resource: ehr_str,
+    report_out: *mut *mut ehr_report,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(report_out)?;
+        // SAFETY: by the header's convention the argument is readable for the length it states during the call.
+        let resource = unsafe { resource.bytes() }?;
+        let held = handle::look::<ehr_validator, Held>(validator)?;
+        let not_built = || Code::InvalidArgument.error().expected("a validator that is built");
+        let report = held.built.get().ok_or_else(not_built)?.validate(resource);
+        put(report_out, handle::give::<ehr_report, Report>(report)?)
+    })
+}
+
+/// Releases a validator. NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_free(validator: *mut ehr_validator) {
+    getter((), || {
+        handle::release::<ehr_validator, Held>(validator);
+        Ok(())
+    });
+}
