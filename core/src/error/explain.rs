@@ -34,6 +34,8 @@ pub enum Setting {
     OwnRules,
     /// When a validator with these definitions checks it against this profile; an empty one stands for none.
     Validator(&'static [&'static str], &'static str),
+    /// When the formal rules of R4 are checked too.
+    Rules,
 }
 
 impl Setting {
@@ -55,6 +57,7 @@ impl Setting {
             Setting::Questionnaire(_) => "when it is checked against its questionnaire",
             Setting::Validator(..) => "when a validator checks it",
             Setting::OwnRules => "when a questionnaire is checked against its own rules",
+            Setting::Rules => "when the formal rules of R4 are checked too",
         }
     }
 }
@@ -324,6 +327,9 @@ const EXPLANATIONS: &[Explanation] = &[
     set(form!(r#"{"linkId":"a","type":"string","extension":[{"url":"http://hl7.org/fhir/StructureDefinition/regex","valueString":"[0-9]+"}]}"#),
         plain(Code::AnswerForm, "Write the answer in the form that the item describes.",
         response!(r#"{"linkId":"a","answer":[{"valueString":"one"}]}"#), response!(r#"{"linkId":"a","answer":[{"valueString":"1"}]}"#))),
+    set(Setting::Rules, plain(Code::InvariantUnknown, "Mend the other findings about the element first: a rule cannot be evaluated where a value has the wrong type or comes more often than it may.",
+        r#"{"resourceType":"Appointment","status":["booked","pending"],"participant":[{"type":[{"text":"x"}],"status":"accepted"}]}"#,
+        r#"{"resourceType":"Appointment","status":"proposed","participant":[{"type":[{"text":"x"}],"status":"accepted"}]}"#)),
     set(Setting::OwnRules, plain(Code::QuestionnaireRule, "Mend the questionnaire: conditions name items that are there, and options, initial values and limits fit the type of their item.",
         r#"{"resourceType":"Questionnaire","status":"draft","item":[{"linkId":"a","type":"integer","initial":[{"valueString":"1"}]}]}"#,
         r#"{"resourceType":"Questionnaire","status":"draft","item":[{"linkId":"a","type":"integer","initial":[{"valueInteger":1}]}]}"#)),

@@ -11,7 +11,7 @@ use crate::xml;
 
 /// The codes of findings: what reading and validating a text can say.
 fn findings() -> impl Iterator<Item = Code> {
-    let ours = |code: &Code| matches!(code.number(), 100..=219 | 360..=379);
+    let ours = |code: &Code| matches!(code.number(), 100..=219 | 360..=389);
     Code::ALL.iter().copied().filter(ours)
 }
 
@@ -37,6 +37,7 @@ fn report(explanation: &Explanation, text: &[u8]) -> Report {
             builder.build().expect("it builds").validate(text)
         }
         Setting::OwnRules => super::questionnaire(&record()),
+        Setting::Rules => super::record(&record()),
         Setting::Questionnaire(form) => {
             let form = Record::parse(form.as_bytes()).expect("it is a questionnaire");
             super::questionnaire_response(&record(), &form, &Terminology::new(&Packages::default()))
