@@ -56,15 +56,16 @@ impl<'a> Run<'a> {
 
     fn unknown_extension(&mut self, node: Node<'a>, url: &str, modifier: bool) {
         let allowed = self.options.extension_domains.iter().any(|domain| url.starts_with(&**domain));
-        let hl7 = url.starts_with("http://hl7.org/fhir/StructureDefinition/");
-        // A guide of HL7 that is not loaded may well define it.
-        let guide = !hl7 && url.starts_with("http://hl7.org/fhir/");
+        // A package of HL7 that is not loaded may well define it; where its package of extensions is loaded, that one would.
+        let hl7 = url.starts_with("http://hl7.org/fhir/");
+        let missing =
+            url.starts_with("http://hl7.org/fhir/StructureDefinition/") && self.definitions.knows_extensions();
         let severity = if modifier && !allowed {
             Severity::Error
-        } else if allowed || guide {
-            Severity::Information
-        } else if hl7 && self.definitions.knows_extensions() {
+        } else if missing && !allowed {
             Severity::Error
+        } else if allowed || hl7 {
+            Severity::Information
         } else {
             match self.options.unknown_extensions {
                 UnknownExtensions::Information => Severity::Information,

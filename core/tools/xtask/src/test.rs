@@ -13,7 +13,7 @@ const SUITES: [(&str, &str, u32); 14] = [
     ("crypto", "crypto", 100),
     ("fhirpath", "fhirpath", 100),
     ("ucum", "ucum", 100),
-    ("validator", "validator", 96),
+    ("validator", "validator", 97),
     ("validator-tx", "validator", 90),
     ("validator-special", "validator", 85),
     ("us-core-examples", "us-core-examples", 100),
