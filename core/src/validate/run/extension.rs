@@ -60,9 +60,7 @@ impl<'a> Run<'a> {
         let hl7 = url.starts_with("http://hl7.org/fhir/");
         let missing =
             url.starts_with("http://hl7.org/fhir/StructureDefinition/") && self.definitions.knows_extensions();
-        let severity = if modifier && !allowed {
-            Severity::Error
-        } else if missing && !allowed {
+        let severity = if !allowed && (modifier || missing) {
             Severity::Error
         } else if allowed || hl7 {
             Severity::Information
