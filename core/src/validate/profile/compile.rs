@@ -240,7 +240,8 @@ impl Builder {
             return *found;
         }
         let made = self.rules.len() as u32;
-        self.rules.push(Rule { name: name.into(), type_id, ..Rule::default() });
+        let element = self.rules[parent as usize].type_id.and_then(|above| choice(above, name));
+        self.rules.push(Rule { name: name.into(), element, type_id, ..Rule::default() });
         self.rules[parent as usize].children.push(made);
         made
     }
@@ -261,15 +262,15 @@ impl Builder {
         if sliced.slicing.is_none() && matches!(&*sliced.name, "extension" | "modifierExtension") {
             sliced.slicing = Some(by_url());
         }
-        let (element, type_id) = (sliced.name.clone(), sliced.type_id);
+        let (name_of, element, type_id) = (sliced.name.clone(), sliced.element, sliced.type_id);
         sliced.slices.push(made);
-        let typed = type_id.is_none().then(|| name.strip_prefix(&*element)).flatten().and_then(type_of_key);
+        let typed = type_id.is_none().then(|| name.strip_prefix(&*name_of)).flatten().and_then(type_of_key);
         let types = typed.map(|type_id| TypeRule::plain(type_id.name())).into_iter().collect();
         if typed.is_some() {
             sliced.slicing.get_or_insert_with(by_type);
         }
         let slice = Some(name.into());
-        self.rules.push(Rule { name: element, slice, type_id: type_id.or(typed), types, ..Rule::default() });
+        self.rules.push(Rule { name: name_of, element, slice, type_id: type_id.or(typed), types, ..Rule::default() });
         made
     }
 
@@ -514,7 +515,7 @@ fn type_of_key(rest: &str) -> Option<TypeId> {
     })
 }
 
-/// The choice element of that name.
+/// The element of that name, choices included.
 fn choice(owner: TypeId, name: &str) -> Option<ElementId> {
     owner.elements().find(|element| element.name() == name)
 }

@@ -14,7 +14,7 @@ pub(crate) use constraint::Constraint;
 pub(crate) use definitions::Definitions;
 pub(crate) use pattern::Pattern;
 
-use crate::schema::{Strength, TypeId};
+use crate::schema::{ElementId, Strength, TypeId};
 use std::sync::{Arc, OnceLock};
 
 /// A compiled StructureDefinition.
@@ -49,6 +49,8 @@ pub(crate) enum Context {
 pub(crate) struct Rule {
     /// The name of the element without `[x]`.
     pub(crate) name: Box<str>,
+    /// R4's row of it, where the type it is part of is known.
+    pub(crate) element: Option<ElementId>,
     pub(crate) slice: Option<Arc<str>>,
     pub(crate) min: u32,
     /// None where R4's own maximum stands.

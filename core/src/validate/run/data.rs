@@ -4,6 +4,29 @@ use super::Run;
 use crate::error::Code;
 use crate::record::{Node, NodeKind, Row};
 use crate::report::Severity;
+use crate::schema::TypeId;
+use std::sync::LazyLock;
+
+/// What is looked at in a value of a type.
+#[derive(Clone, Copy)]
+enum Kind {
+    Other,
+    Extension,
+    Attachment,
+    Coded,
+    Reference,
+}
+
+static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let kind = |type_id: TypeId| match type_id.name() {
+        "Extension" => Kind::Extension,
+        "Attachment" => Kind::Attachment,
+        "Coding" | "Quantity" | "Age" | "Count" | "Distance" | "Duration" => Kind::Coded,
+        "Reference" => Kind::Reference,
+        _ => Kind::Other,
+    };
+    TypeId::all().map(kind).collect()
+});
 
 impl<'a> Run<'a> {
     pub(super) fn values(&mut self) {
@@ -29,12 +52,11 @@ impl<'a> Run<'a> {
             if node.kind() == NodeKind::Object
                 && let Some(type_id) = node.type_id()
             {
-                match type_id.name() {
-                    "Extension" => self.extension(node, &above, inside),
-                    "Attachment" => self.attachment(node),
-                    "Coding" => self.coding(node),
-                    "Quantity" | "Age" | "Count" | "Distance" | "Duration" => self.coding(node),
-                    "Reference" => self.exists(node, inside),
+                match KINDS.get(type_id.0 as usize) {
+                    Some(Kind::Extension) => self.extension(node, &above, inside),
+                    Some(Kind::Attachment) => self.attachment(node),
+                    Some(Kind::Coded) => self.coding(node),
+                    Some(Kind::Reference) => self.exists(node, inside),
                     _ => {}
                 }
             }

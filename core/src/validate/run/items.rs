@@ -1,6 +1,7 @@
 //! The values of an element: what stands under its name and what stands under `_name`.
 
 use crate::record::{Node, NodeKind, Row};
+use crate::schema::ElementId;
 
 /// One value of an element: a node, the companion `_x` of a primitive, or both.
 #[derive(Clone, Copy)]
@@ -19,20 +20,29 @@ impl<'a> Item<'a> {
     }
     /// The values of the element `name` in it.
     pub(super) fn children(&self, name: &str) -> Vec<Item<'a>> {
+        self.children_of(name, None)
+    }
+    /// The values of an element in it, by name and, where it is known, by R4's row of it.
+    pub(super) fn children_of(&self, name: &str, element: Option<ElementId>) -> Vec<Item<'a>> {
         let mut found = Vec::new();
         let from_companion = self.companion.filter(|_| name == "extension" || name == "id");
         for node in from_companion.into_iter().chain(self.value.filter(|value| value.kind() == NodeKind::Object)) {
-            children(node, name, &mut found);
+            children(node, name, element, &mut found);
         }
         found
     }
 }
 
-fn children<'a>(of: Node<'a>, name: &str, found: &mut Vec<Item<'a>>) {
+fn children<'a>(of: Node<'a>, name: &str, element: Option<ElementId>, found: &mut Vec<Item<'a>>) {
     let (mut value, mut companion) = (None, None);
+    // Rows of one type are compared by number, those of another by name.
+    let number = element.filter(|element| of.type_id() == Some(element.owner()));
     for child in of.values() {
         let row = child.row();
-        let named = child.element().is_some_and(|element| element.name() == name);
+        let named = match number {
+            Some(number) => child.element() == Some(number),
+            None => child.element().is_some_and(|element| element.name() == name),
+        };
         if named && row.flags & Row::COMPANION != 0 {
             companion = Some(child);
         } else if named {

@@ -73,7 +73,7 @@ impl<'a> Run<'a> {
         let children = borrowed.map_or(&rule.children, |from| &profile.rules[from as usize].children);
         for child in children {
             let rule = &profile.rules[*child as usize];
-            let items = item.children(&rule.name);
+            let items = item.children_of(&rule.name, rule.element);
             self.count(item, items.len(), rule, profile);
             if rule.must_support && items.is_empty() && self.options.must_support {
                 let message = format!("`{}`, which the profile asks systems to support", rule.name);

@@ -74,14 +74,18 @@ impl<'a> Run<'a> {
     pub(super) fn coding(&mut self, node: Node<'a>) {
         let Some(system) = node.get("system") else { return };
         let Some(url) = system.as_str() else { return };
+        if !url.contains(':') {
+            self.find(system, Code::CodingSystem, Severity::Error, "an absolute url").done();
+            return;
+        }
         let terminology = self.definitions.terminology();
-        let packages = self.definitions.packages();
-        let wanted = if !url.contains(':') {
-            Some("an absolute url")
-        } else if packages.find(ResourceType::VALUE_SET, &url).is_some() {
-            Some("a code system and no value set")
-        } else if terminology.code_system(&url, None).is_some_and(|system| system.content() == Content::Supplement) {
+        let outcome = Coding::read(node).map(|coding| terminology.validate_coding(&coding));
+        let known = matches!(outcome, Some(Outcome::In(_)));
+        let supplement = || terminology.code_system(&url, None).is_some_and(|one| one.content() == Content::Supplement);
+        let wanted = if supplement() {
             Some("a code system and no supplement of one")
+        } else if !known && self.definitions.packages().find(ResourceType::VALUE_SET, &url).is_some() {
+            Some("a code system and no value set")
         } else {
             None
         };
@@ -89,13 +93,12 @@ impl<'a> Run<'a> {
             self.find(system, Code::CodingSystem, Severity::Error, wanted).done();
             return;
         }
-        let Some(coding) = Coding::read(node) else { return };
-        match terminology.validate_coding(&coding) {
-            Outcome::CodeUnknown => {
+        match outcome {
+            Some(Outcome::CodeUnknown) => {
                 let place = node.get("code").unwrap_or(node);
                 self.find(place, Code::CodeNotInSystem, Severity::Error, "a code of its code system").done();
             }
-            Outcome::In(found) if found.display_wrong => {
+            Some(Outcome::In(found)) if found.display_wrong => {
                 let place = node.get("display").unwrap_or(node);
                 let severity = self.options.displays;
                 self.find(place, Code::DisplayWrong, severity, "a display that the code system has").done();
