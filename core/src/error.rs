@@ -259,7 +259,7 @@ pub enum Found {
 }
 
 /// An error of ehrcore: a [`Code`], a place, what was expected and what was found. It never holds record content.
-#[derive(Clone)]
+#[derive(Clone, thiserror::Error)]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
@@ -407,8 +407,6 @@ impl fmt::Debug for Error {
         write!(f, "Error({self})")
     }
 }
-
-impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests {

@@ -131,7 +131,7 @@ impl Maker {
     fn encounter(&mut self, day: Day, (code, display): (&str, &str)) -> String {
         let (id, start) = (self.random.uuid(), self.time(day));
         let rest = format!(
-            r#""status":"finished","class":{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB","display":"ambulatory"}},"type":[{}],{},"participant":[{{"individual":{{"reference":"Practitioner/{}"}}}}],"period":{{"start":"{start}","end":"{}:45:00-05:00"}},"serviceProvider":{{"reference":"Organization/{}"}}"#,
+            r#""status":"finished","class":{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB","display":"ambulatory"}},"type":[{}],{},"participant":[{{"individual":{{"reference":"Practitioner/{}"}}}}],"period":{{"start":"{start}","end":"{}:59:00-05:00"}},"serviceProvider":{{"reference":"Organization/{}"}}"#,
             coding(SNOMED, code, display),
             self.subject(),
             self.practitioner,
