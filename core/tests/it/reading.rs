@@ -1,6 +1,7 @@
 //! The JSON reader against other people's files: parsing, round trip, structural findings.
 
 use crate::suites;
+use ehrcore::error::Code;
 use ehrcore::json::{self, Parsed};
 use ehrcore::limits::Limits;
 use ehrcore::record::Record;
@@ -125,7 +126,10 @@ fn check(suite: &str, findings_count: bool) {
     assert!(files > 0, "{suite} has files");
     let total: usize = findings.values().sum();
     eprintln!("{suite}: {files} files round-tripped, {total} errors found");
-    let explained = explained(suite);
+    // The list explains findings of profiles and terminology too; reading finds those of structure.
+    let is_structure = |name: &str| Code::ALL.iter().any(|code| code.name() == name && code.number() < 220);
+    let mut explained = explained(suite);
+    explained.retain(|(_, _, code), _| is_structure(code));
     if findings_count && findings != explained {
         unexplained.push(format!("{suite}: found {findings:#?}, explained {explained:#?}"));
     }

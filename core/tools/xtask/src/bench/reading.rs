@@ -4,6 +4,7 @@ use super::{Samples, figure, median, median_processor, middle, processor, ratio}
 use ehrcore::json::read;
 use ehrcore::limits::Limits;
 use ehrcore::record::Record;
+use ehrcore::validate::Validator;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -29,6 +30,11 @@ pub(super) fn run(samples: &Samples) -> Result<f64, Box<dyn std::error::Error>> 
         compact.iter().for_each(|b| drop(black_box(ehrcore::validate::read(b, &Limits::DEFAULT))));
     }));
     ratio("  and the invariants of R4, no white space", rules, rules / reference, "1.5");
+    let r4 = Validator::builder().build()?;
+    let full = samples.each(median_processor(times, || {
+        compact.iter().for_each(|b| drop(black_box(r4.validate(b))));
+    }));
+    ratio("  and everything else of R4, by a Validator", full, full / reference, "1.5");
     let records: Vec<_> = compact.iter().map(|b| Record::parse(b)).collect::<Result<_, _>>()?;
     let mut out = Vec::new();
     let write = samples.each(median_processor(times, || {
