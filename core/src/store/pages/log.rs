@@ -212,7 +212,7 @@ impl State {
         random: &dyn Random,
     ) -> Result<()> {
         let old = [self.log.extent, self.root.checkpoint];
-        let log = self.take_run(disk, (self.rows.len() as u32 / 16).clamp(64, 4096))?;
+        let log = self.take_run(disk, (self.rows.len() as u32 / 32).clamp(32, 4096))?;
         // Taking the run may make the file longer and so the map: by no more than the run.
         let most = |rows: usize| (8 + rows * ROW).div_ceil(PAGE) as u32;
         let checkpoint = self.take_run(disk, most(self.rows.len() + most(self.rows.len()) as usize + 1))?;

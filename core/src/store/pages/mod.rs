@@ -379,7 +379,7 @@ impl State {
             old
         } else {
             if self.free.is_empty() {
-                let more = (self.rows.len() as u32 / 16).max(64);
+                let more = (self.rows.len() as u32 / 32).max(32);
                 self.grow(disk, more)?;
             }
             let slot = self.free.pop_first().ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
