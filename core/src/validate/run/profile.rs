@@ -91,24 +91,25 @@ impl<'a> Run<'a> {
     /// Compares how many values there are with how many there have to be.
     pub(super) fn count(&mut self, parent: Item<'a>, count: usize, rule: &Rule, profile: &Profile) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let slice = rule.slice.is_some();
+        if count >= rule.min && rule.max.is_none_or(|max| count <= max) {
+            return;
+        }
         let name = match &rule.slice {
             Some(slice) => format!("`{}:{slice}`", rule.name),
             None => format!("`{}`", rule.name),
         };
-        let (less, more) =
-            if slice { (Code::SliceMissing, Code::SliceRepeats) } else { (Code::ProfileMin, Code::ProfileMax) };
-        let broken = if count < rule.min {
-            Some((less, format!("at least {} of {name}", rule.min)))
-        } else {
-            rule.max.filter(|max| count > *max).map(|max| (more, format!("at most {max} of {name}")))
+        let (less, more) = match rule.slice {
+            Some(_) => (Code::SliceMissing, Code::SliceRepeats),
+            None => (Code::ProfileMin, Code::ProfileMax),
         };
-        if let Some((code, message)) = broken {
-            let noting = self.find(parent.node(), code, Severity::Error, message).of(profile);
-            match &rule.slice {
-                Some(slice) => noting.rule(slice).done(),
-                None => noting.rule(&(&*rule.name).into()).done(),
-            }
+        let (code, message) = match rule.max {
+            Some(max) if count >= rule.min => (more, format!("at most {max} of {name}")),
+            _ => (less, format!("at least {} of {name}", rule.min)),
+        };
+        let noting = self.find(parent.node(), code, Severity::Error, message).of(profile);
+        match &rule.slice {
+            Some(slice) => noting.rule(slice).done(),
+            None => noting.rule(&(&*rule.name).into()).done(),
         }
     }
 
