@@ -60,6 +60,22 @@ pub enum Action {
     Audit,
     Verify,
     Keys,
+    Amend,
+    Retract,
+    Retracted,
+    Hold,
+    Destroy,
+    Settle,
+    RequestAmendment,
+    DecideAmendment,
+    AccessPackage,
+    Disclose,
+    Policy,
+    BreakGlass,
+    RotateKeys,
+    Shred,
+    Backup,
+    Repair,
 }
 
 macro_rules! named {
@@ -86,6 +102,7 @@ named!(Action {
     "read" => Read, "search" => Search, "history" => History, "chart" => Chart, "count" => Count, "create" => Create,
     "update" => Update, "delete" => Delete, "export-chart" => ExportChart, "export-all" => ExportAll, "import" => Import,
     "quarantine" => Quarantine, "audit" => Audit, "verify" => Verify, "keys" => Keys,
+    "amend" => Amend, "retract" => Retract, "retracted" => Retracted, "hold" => Hold, "destroy" => Destroy, "settle" => Settle, "request-amendment" => RequestAmendment, "decide-amendment" => DecideAmendment, "access-package" => AccessPackage, "disclose" => Disclose, "policy" => Policy, "break-glass" => BreakGlass, "rotate-keys" => RotateKeys, "shred" => Shred, "backup" => Backup, "repair" => Repair,
 });
 
 /// How far a permit reaches.
@@ -108,16 +125,27 @@ pub const fn decide(role: Role, purpose: Purpose, action: Action) -> Decision {
         (
             Role::Physician,
             Purpose::Treatment,
-            Read | Search | History | Chart | Count | Create | Update | Delete | ExportChart,
+            Read | Search | History | Chart | Count | Create | Update | Delete | ExportChart | Amend | Retract
+            | Retracted | Settle | BreakGlass | Disclose,
         ) => All,
-        (Role::Nurse, Purpose::Treatment, Read | Search | History | Chart | Count | Create | Update) => All,
+        (
+            Role::Nurse,
+            Purpose::Treatment,
+            Read | Search | History | Chart | Count | Create | Update | Amend | BreakGlass,
+        ) => All,
         (Role::Caregiver, Purpose::Treatment, Read | Search | History | Chart) => OnePatient,
-        (Role::Patient, Purpose::PatientRequest, Read | Search | History | Chart | ExportChart) => OnePatient,
+        (
+            Role::Patient,
+            Purpose::PatientRequest,
+            Read | Search | History | Chart | ExportChart | RequestAmendment | AccessPackage,
+        ) => OnePatient,
         (Role::Analyst, Purpose::Research | Purpose::Operations, Count) => All,
         (
             Role::Administrator,
             Purpose::Operations,
-            ExportChart | ExportAll | Import | Quarantine | Count | Audit | Verify | Keys,
+            ExportChart | ExportAll | Import | Quarantine | Count | Audit | Verify | Keys | Hold | Destroy
+            | DecideAmendment | RequestAmendment | AccessPackage | Disclose | Policy | RotateKeys | Shred | Backup
+            | Repair,
         ) => All,
         _ => Deny,
     }
@@ -131,19 +159,19 @@ mod tests {
     fn every_pair_of_role_and_action_is_as_the_table_says() {
         // role, purpose, then one letter for each action: A all, 1 one patient, - no.
         let table = [
-            (Role::Physician, Purpose::Treatment, "AAAAAAAAA------"),
-            (Role::Nurse, Purpose::Treatment, "AAAAAAA--------"),
-            (Role::Caregiver, Purpose::Treatment, "1111-----------"),
-            (Role::Patient, Purpose::PatientRequest, "1111----1------"),
-            (Role::Analyst, Purpose::Research, "----A----------"),
-            (Role::Analyst, Purpose::Operations, "----A----------"),
-            (Role::Administrator, Purpose::Operations, "----A---AAAAAAA"),
+            (Role::Physician, Purpose::Treatment, "AAAAAAAAA------AAA--A---A-A----"),
+            (Role::Nurse, Purpose::Treatment, "AAAAAAA--------A----------A----"),
+            (Role::Caregiver, Purpose::Treatment, "1111---------------------------"),
+            (Role::Patient, Purpose::PatientRequest, "1111----1------------1-1-------"),
+            (Role::Analyst, Purpose::Research, "----A--------------------------"),
+            (Role::Analyst, Purpose::Operations, "----A--------------------------"),
+            (Role::Administrator, Purpose::Operations, "----A---AAAAAAA---AA-AAAAA-AAAA"),
         ];
-        let mut rows = 0;
+        let (mut rows, denied) = (0, "-".repeat(31));
         for role in Role::ALL {
             for purpose in Purpose::ALL {
                 let expected =
-                    table.iter().find(|row| row.0 == *role && row.1 == *purpose).map_or("---------------", |row| row.2);
+                    table.iter().find(|row| row.0 == *role && row.1 == *purpose).map_or(denied.as_str(), |row| row.2);
                 for (action, letter) in Action::ALL.iter().zip(expected.chars()) {
                     let wanted = match letter {
                         'A' => Decision::All,
@@ -155,6 +183,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(rows, 6 * 5 * 15);
+        assert_eq!(rows, 6 * 5 * 31);
     }
 }

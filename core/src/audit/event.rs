@@ -4,75 +4,70 @@ use crate::error::Code;
 use crate::schema::ResourceType;
 use crate::time::Timestamp;
 
-/// What was done. Numbers are part of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum EventKind {
-    Create = 1,
-    Read = 2,
-    Update = 3,
-    Delete = 4,
-    Search = 5,
-    History = 6,
-    Chart = 7,
-    Export = 8,
-    Import = 9,
-    SessionOpen = 10,
-    AuditRead = 11,
-    Verify = 12,
-    Release = 13,
-    StoreCreate = 14,
-    Quarantine = 15,
-    Keys = 16,
+macro_rules! kinds {
+    ($($variant:ident = $number:literal, $name:literal;)*) => {
+        /// What was done. Numbers are part of the format.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[allow(missing_docs)]
+        pub enum EventKind { $($variant = $number),* }
+
+        impl EventKind {
+            /// Every one.
+            pub const ALL: &'static [EventKind] = &[$(EventKind::$variant),*];
+            /// The name, as `ehr audit` prints it.
+            pub const fn name(self) -> &'static str { match self { $(EventKind::$variant => $name),* } }
+            pub(super) const fn from_number(number: u8) -> Option<EventKind> {
+                match number { $($number => Some(EventKind::$variant),)* _ => None }
+            }
+        }
+    };
 }
 
-impl EventKind {
-    /// The name, as `ehr audit` prints it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            EventKind::Create => "create",
-            EventKind::Read => "read",
-            EventKind::Update => "update",
-            EventKind::Delete => "delete",
-            EventKind::Search => "search",
-            EventKind::History => "history",
-            EventKind::Chart => "chart",
-            EventKind::Export => "export",
-            EventKind::Import => "import",
-            EventKind::SessionOpen => "session-open",
-            EventKind::AuditRead => "audit-read",
-            EventKind::Verify => "verify",
-            EventKind::Release => "release",
-            EventKind::StoreCreate => "store-create",
-            EventKind::Quarantine => "quarantine",
-            EventKind::Keys => "keys",
-        }
-    }
-
-    fn from_number(number: u8) -> Option<EventKind> {
-        use EventKind::*;
-        [
-            Create,
-            Read,
-            Update,
-            Delete,
-            Search,
-            History,
-            Chart,
-            Export,
-            Import,
-            SessionOpen,
-            AuditRead,
-            Verify,
-            Release,
-            StoreCreate,
-            Quarantine,
-            Keys,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == number)
-    }
+kinds! {
+    Create = 1, "create";
+    Read = 2, "read";
+    Update = 3, "update";
+    Delete = 4, "delete";
+    Search = 5, "search";
+    History = 6, "history";
+    Chart = 7, "chart";
+    Export = 8, "export";
+    Import = 9, "import";
+    SessionOpen = 10, "session-open";
+    AuditRead = 11, "audit-read";
+    Verify = 12, "verify";
+    Release = 13, "release";
+    StoreCreate = 14, "store-create";
+    Quarantine = 15, "quarantine";
+    Keys = 16, "keys";
+    BreakGlass = 17, "break-glass";
+    Policy = 18, "policy";
+    Disclose = 19, "disclose";
+    Amend = 20, "amend";
+    Correct = 21, "correct";
+    Augment = 22, "augment";
+    Retract = 23, "retract";
+    Restore = 24, "restore";
+    Hold = 25, "hold";
+    HoldRelease = 26, "hold-release";
+    DestroyProposed = 27, "destroy-proposed";
+    Destroy = 28, "destroy";
+    Retention = 29, "retention";
+    AmendmentRequested = 30, "amendment-requested";
+    AmendmentDecided = 31, "amendment-decided";
+    Disagree = 32, "disagree";
+    AccessPackage = 33, "access-package";
+    ConflictParked = 34, "conflict-parked";
+    ConflictSettled = 35, "conflict-settled";
+    KeyRotate = 40, "key-rotate";
+    PatientKeyRotate = 45, "patient-key-rotate";
+    Shred = 46, "shred";
+    Backup = 50, "backup";
+    Repair = 51, "repair";
+    Check = 52, "check";
+    AuditExport = 60, "audit-export";
+    AuditReport = 61, "audit-report";
 }
 
 /// One event: who, what, when, why, with what outcome. No content of any record.
