@@ -137,30 +137,35 @@ impl KeyRing {
         &self.audit_key
     }
 
-    /// Makes a random key for a patient; gives it and its wrapped form, `seal[wrapping key, place](key)` with the place of this
-    /// store, this patient, row kind 2, number 0: in another patient's row it does not open.
+    /// Makes a random key for a compartment of a patient; gives it and its wrapped form, `seal[wrapping key, place](key)` with the
+    /// place of this store, this patient, this compartment, row kind 2, number 0: in another row it does not open.
     ///
     /// # Errors
     /// - `random-unavailable`.
-    pub fn new_patient_key(&self, patient: PatientNumber, random: &dyn Random) -> Result<(SealKey, Vec<u8>)> {
+    pub fn new_patient_key(
+        &self,
+        patient: PatientNumber,
+        compartment: u8,
+        random: &dyn Random,
+    ) -> Result<(SealKey, Vec<u8>)> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         random.fill(&mut *bytes)?;
-        let wrapped = vault::seal(&self.wrapping_key, &self.patient_context(patient), &*bytes, random)?;
+        let wrapped = vault::seal(&self.wrapping_key, &self.patient_context(patient, compartment), &*bytes, random)?;
         Ok((SealKey::new(bytes, 0), wrapped))
     }
 
-    /// Unwraps a patient's key.
+    /// Unwraps the key of a compartment of a patient.
     ///
     /// # Errors
-    /// - `wrong-key`, `corrupt`: it is another patient's or was changed.
-    pub fn patient_key(&self, patient: PatientNumber, wrapped: &[u8]) -> Result<SealKey> {
-        let plain = vault::open(&self.wrapping_key, &self.patient_context(patient), wrapped)?;
+    /// - `wrong-key`, `corrupt`: it is another patient's, another compartment's, or was changed.
+    pub fn patient_key(&self, patient: PatientNumber, compartment: u8, wrapped: &[u8]) -> Result<SealKey> {
+        let plain = vault::open(&self.wrapping_key, &self.patient_context(patient, compartment), wrapped)?;
         let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| Code::Corrupt.error())?;
         Ok(SealKey::new(Zeroizing::new(bytes), 0))
     }
 
-    fn patient_context(&self, patient: PatientNumber) -> Context<'static> {
-        Context::new(self.store, patient, RowKind::PatientKey, 0, 0)
+    fn patient_context(&self, patient: PatientNumber, compartment: u8) -> Context<'static> {
+        Context { compartment, ..Context::new(self.store, patient, RowKind::PatientKey, 0, 0) }
     }
 
     /// `HMAC-SHA-256[token key](index, parts...)`, each part length-prefixed, the first 16 bytes: what stands in an index in
@@ -274,11 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn a_patient_key_opens_for_its_patient_only() {
+    fn a_patient_key_opens_for_its_patient_and_compartment_only() {
         let (ring, _) = created(&RawKey::new([1; 32]));
-        let (key, wrapped) = ring.new_patient_key(PatientNumber(4), &SystemRandom::default()).expect("random bytes");
-        assert_eq!(ring.patient_key(PatientNumber(4), &wrapped).expect("its own").bytes(), key.bytes());
-        assert_eq!(ring.patient_key(PatientNumber(5), &wrapped).map(|_| ()).unwrap_err().code(), Code::WrongKey);
+        let (key, wrapped) = ring.new_patient_key(PatientNumber(4), 0, &SystemRandom::default()).expect("random bytes");
+        assert_eq!(ring.patient_key(PatientNumber(4), 0, &wrapped).expect("its own").bytes(), key.bytes());
+        for (patient, compartment) in [(5, 0), (4, 1)] {
+            let opened = ring.patient_key(PatientNumber(patient), compartment, &wrapped);
+            assert_eq!(opened.map(|_| ()).unwrap_err().code(), Code::WrongKey);
+        }
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! Order, decimal digits, unknown elements and white space are kept: the tree points into the bytes that came in.
 //! A record never changes; an edit makes a [`Value`], and that makes a new record.
 
+mod labels;
 mod node;
 #[cfg(feature = "typed")]
 pub mod typed;
 mod value;
 mod write;
 
+pub use labels::Compartment;
 pub use node::{Entries, Items, Node, NodeKind};
 pub(crate) use node::{hex4, unescape};
 pub use value::Value;

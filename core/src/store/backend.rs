@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub enum Table {
     /// The keyring header in clear (it is authenticated), sealed counters, sealed addresses.
     Meta = 0,
-    /// Patient number 4: the wrapped patient key.
+    /// Patient number 4, compartment 1: the wrapped key of that part of the patient's chart.
     Patient = 1,
     /// Token of a patient's logical id 16: the patient's number.
     PatientName = 2,
@@ -52,7 +52,7 @@ impl Table {
     /// The width of keys and of values in bytes, where all have the same: an engine can store those more densely.
     pub const fn widths(self) -> (Option<usize>, Option<usize>) {
         match self {
-            Table::Patient => (Some(4), None),
+            Table::Patient => (Some(5), None),
             Table::PatientName => (Some(16), Some(4)),
             Table::Block | Table::Index => (Some(8), None),
             Table::Id => (Some(13), Some(10)),

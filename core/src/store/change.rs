@@ -3,10 +3,10 @@
 use super::backend::Overlay;
 use super::group::Writing;
 use super::layout::{self, BLOCK_BYTES, BLOCK_PACKED, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
-use super::{Batch, ReadView, State, Store, Table, pair, terms};
+use super::{Batch, ReadView, State, Store, Table, pair, patient_row, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
-use crate::record::Record;
+use crate::record::{Compartment, Record};
 use crate::schema::ResourceType;
 use crate::search::{extract, hash64, parse_reference};
 use crate::time::Timestamp;
@@ -70,7 +70,8 @@ pub struct Change<'s> {
     /// Tokens of the global index, by a hash of what they stand for and the patient.
     seen: HashSet<(u64, u32)>,
     tokens: Vec<[u8; 12]>,
-    patients: HashMap<u32, PatientState>,
+    /// By patient and compartment.
+    charts: HashMap<(u32, u8), ChartState>,
     names: HashMap<String, u32>,
     /// What addresses stand for, as looked up since the last flush.
     resolved: RefCell<HashMap<Box<str>, Option<String>>>,
@@ -79,14 +80,15 @@ pub struct Change<'s> {
     fill: [usize; 256],
 }
 
-struct PatientState {
+/// Key and numbers of a compartment of a patient.
+struct ChartState {
     key: SealKey,
     next_block: u32,
     next_segment: u32,
 }
 
 struct Pending {
-    patient: u32,
+    chart: (u32, u8),
     kind: ResourceType,
     id: Range<usize>,
     key: [u8; 13],
@@ -118,7 +120,7 @@ impl Newest {
 /// Pending bytes at which blocks are made; they stay in memory, sealed, until the commit.
 const FLUSH: usize = 4 << 20;
 /// Index segments a patient may have before small ones are merged.
-const SEGMENTS: usize = 6;
+const SEGMENTS: u32 = 6;
 /// Bytes up to which a segment's size is not worth telling apart.
 const SMALL_SEGMENT: usize = 1024;
 /// Up to so many tokens are looked up before they are put, so that a small commit does not write pages in vain.
@@ -158,7 +160,7 @@ impl Store {
             entries: Vec::new(),
             seen: HashSet::new(),
             tokens: Vec::new(),
-            patients: HashMap::new(),
+            charts: HashMap::new(),
             names: HashMap::new(),
             resolved: RefCell::default(),
             written: 0,
@@ -201,13 +203,15 @@ impl Change<'_> {
         }
         let patient = match patient_of(record, &|address| self.resolve(meta, address)) {
             Some(id) => self.patient_number(&id)?,
-            None => self.shared()?,
+            None => PatientNumber::SHARED.0,
         };
+        let chart = (patient, Compartment::of(record) as u8);
+        self.load_chart(chart)?;
         let entries = self.index(record, patient, meta);
         let version = before.as_ref().map_or(1, |newest| newest.slot().version.saturating_add(1));
         let (id, bytes) = (self.keep(id.as_bytes()), self.keep(record.original()));
         self.push(Pending {
-            patient,
+            chart,
             kind,
             id,
             key,
@@ -233,11 +237,11 @@ impl Change<'_> {
         }
         let newest = self.newest(&key)?.filter(|newest| newest.bytes().is_some());
         let newest = newest.ok_or_else(|| Code::NotFound.error())?;
-        self.load_patient(newest.place.patient)?;
+        self.load_chart(newest.place.chart())?;
         let version = newest.slot().version.saturating_add(1);
         let id = self.keep(id.as_bytes());
         self.push(Pending {
-            patient: newest.place.patient,
+            chart: newest.place.chart(),
             kind,
             id,
             key,
@@ -399,7 +403,7 @@ impl Change<'_> {
         let number = pair((place.patient, place.block));
         let fresh = [&self.rows.mine, &self.rows.under].iter().any(|batch| batch.get(Table::Block, &number).is_some());
         let block = if fresh {
-            let key = self.patients.get(&place.patient).map(|state| &state.key);
+            let key = self.charts.get(&place.chart()).map(|state| &state.key);
             self.store.block(&self.rows, place, key, false)?
         } else {
             self.store.block(&*self.rows.view, place, None, true)?
@@ -424,44 +428,39 @@ impl Change<'_> {
                 number
             }
         };
-        self.load_patient(number)?;
         self.names.insert(id.to_owned(), number);
         Ok(number)
     }
 
-    fn shared(&mut self) -> Result<u32> {
-        self.load_patient(PatientNumber::SHARED.0)?;
-        Ok(PatientNumber::SHARED.0)
-    }
-
-    /// Reads or makes the row of a patient.
-    fn load_patient(&mut self, number: u32) -> Result<()> {
-        if self.patients.contains_key(&number) {
+    /// Reads or makes the row of a compartment of a patient.
+    fn load_chart(&mut self, chart: (u32, u8)) -> Result<()> {
+        if self.charts.contains_key(&chart) {
             return Ok(());
         }
-        let state = match self.rows.get(Table::Patient, &number.to_be_bytes())? {
-            Some(wrapped) => PatientState {
-                key: self.store.keys.patient_key(PatientNumber(number), &wrapped)?,
-                next_block: self.next_number(Table::Block, number)?,
-                next_segment: self.next_number(Table::Index, number)?,
-            },
+        let (patient, row) = (PatientNumber(chart.0), patient_row(chart));
+        let key = match self.rows.get(Table::Patient, &row)? {
+            Some(wrapped) => self.store.keys.patient_key(patient, chart.1, &wrapped)?,
             None => {
-                let (key, wrapped) = self.store.keys.new_patient_key(PatientNumber(number), &*self.store.random)?;
-                self.rows.mine.put(Table::Patient, number.to_be_bytes().to_vec(), wrapped);
-                PatientState { key, next_block: 0, next_segment: 0 }
+                let (key, wrapped) = self.store.keys.new_patient_key(patient, chart.1, &*self.store.random)?;
+                self.rows.mine.put(Table::Patient, row.to_vec(), wrapped);
+                key
             }
         };
-        self.patients.insert(number, state);
+        let (next_block, next_segment) =
+            (self.next_number(Table::Block, chart)?, self.next_number(Table::Index, chart)?);
+        self.charts.insert(chart, ChartState { key, next_block, next_segment });
         Ok(())
     }
 
-    /// The number after the last of a patient's blocks or segments.
-    fn next_number(&self, table: Table, patient: u32) -> Result<u32> {
-        let Some((key, _)) = self.rows.last(table, &pair((patient, 0)), &pair((patient, u32::MAX)))? else {
-            return Ok(0);
+    /// The number after the last of a compartment's blocks or segments.
+    fn next_number(&self, table: Table, (patient, compartment): (u32, u8)) -> Result<u32> {
+        let (first, last) = layout::numbers(compartment);
+        let end = [&pair((patient, last))[..], &[0]].concat();
+        let Some((key, _)) = self.rows.last(table, &pair((patient, first)), &end)? else {
+            return Ok(first);
         };
         let number = key.get(4..).and_then(|key| key.try_into().ok()).ok_or_else(|| Code::Corrupt.error())?;
-        u32::from_be_bytes(number).checked_add(1).ok_or_else(|| Code::LimitCount.error())
+        after(u32::from_be_bytes(number))
     }
 
     /// Makes rows of what is pending: blocks, ids, index segments, tokens.
@@ -472,9 +471,9 @@ impl Change<'_> {
         let mut pending = std::mem::take(&mut self.pending);
         let entries = std::mem::take(&mut self.entries);
         let mut texts = std::mem::take(&mut self.texts);
-        pending.sort_by_key(|one| (one.patient, one.kind)); // stable: versions of one record stay in order
-        let mut segments: BTreeMap<u32, Segment> = BTreeMap::new();
-        for group in pending.chunk_by(|a, b| (a.patient, a.kind) == (b.patient, b.kind)) {
+        pending.sort_by_key(|one| (one.chart, one.kind)); // stable: versions of one record stay in order
+        let mut segments: BTreeMap<(u32, u8), Segment> = BTreeMap::new();
+        for group in pending.chunk_by(|a, b| (a.chart, a.kind) == (b.chart, b.kind)) {
             let mut rest = group;
             while !rest.is_empty() {
                 let (mut bytes, most) = (0, self.fill[usize::from(group[0].kind.number())]);
@@ -505,15 +504,15 @@ impl Change<'_> {
         group: &[Pending],
         texts: &[u8],
         entries: &[(u16, u64, u64)],
-        segments: &mut BTreeMap<u32, Segment>,
+        segments: &mut BTreeMap<(u32, u8), Segment>,
     ) -> Result<()> {
-        let patient = group[0].patient;
-        let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
-        let block = state.next_block;
-        state.next_block = block.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
+        let chart = group[0].chart;
+        let state = self.charts.get_mut(&chart).ok_or_else(|| Code::Internal.error())?;
+        let (patient, block) = (chart.0, state.next_block);
+        state.next_block = after(block)?;
         let slots: Vec<NewSlot<'_>> = group.iter().map(|one| new_slot(one, texts)).collect();
         let plain = layout::write_block(self.state.next_commit, self.state.at, &self.actor, &slots);
-        let context = self.store.context(patient, RowKind::Block, block);
+        let context = self.store.chart_context(RowKind::Block, (patient, block));
         let packed = self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
         if packed.len() > BLOCK_PACKED / 2 {
             let fill = &mut self.fill[usize::from(group[0].kind.number())];
@@ -525,12 +524,12 @@ impl Change<'_> {
             let place = Place { patient, block, slot: at as u16 };
             self.rows.mine.put(Table::Id, one.key.to_vec(), id_row(place));
             if let Some(before) = one.before {
-                segments.entry(before.patient).or_default().dead.push((before.block, before.slot));
+                segments.entry(before.chart()).or_default().dead.push((before.block, before.slot));
             }
             if one.deleted {
                 continue;
             }
-            let segment = segments.entry(patient).or_default();
+            let segment = segments.entry(chart).or_default();
             let record = segment.records.len() as u32;
             segment.records.push((block, place.slot, one.kind.number()));
             segment.entries.extend(entries[one.entries.clone()].iter().map(|&(parameter, value, extra)| Entry {
@@ -543,17 +542,19 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Writes one segment for each patient; where there are many, it takes the small ones before it in. Each is merged only
+    /// Writes one segment for each compartment of a patient; where there are many, it takes the small ones before it in. Each is merged only
     /// when what came after it has grown as large, so a value is written anew a logarithmic number of times.
-    fn write_segments(&mut self, segments: BTreeMap<u32, Segment>) -> Result<()> {
-        for (patient, mut segment) in segments {
-            self.load_patient(patient)?;
-            let state = self.patients.get_mut(&patient).ok_or_else(|| Code::Internal.error())?;
-            if state.next_segment as usize >= SEGMENTS {
-                let present = self.store.segment_numbers(&self.rows, patient)?;
+    fn write_segments(&mut self, segments: BTreeMap<(u32, u8), Segment>) -> Result<()> {
+        for (chart, mut segment) in segments {
+            self.load_chart(chart)?;
+            let patient = chart.0;
+            let state = self.charts.get_mut(&chart).ok_or_else(|| Code::Internal.error())?;
+            if state.next_segment - layout::numbers(chart.1).0 >= SEGMENTS {
+                let mut present = self.store.segment_numbers(&self.rows, patient)?;
+                present.retain(|(number, _)| layout::compartment(*number) == chart.1);
                 let mut size = (segment.weight() / 8).max(SMALL_SEGMENT);
                 let mut first = present.len();
-                while present.len() >= SEGMENTS && first > 0 && present[first - 1].1 <= 2 * size {
+                while present.len() >= SEGMENTS as usize && first > 0 && present[first - 1].1 <= 2 * size {
                     first -= 1;
                     size += present[first].1;
                 }
@@ -571,8 +572,8 @@ impl Change<'_> {
                 }
             }
             let number = state.next_segment;
-            state.next_segment = number.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
-            let context = self.store.context(patient, RowKind::Index, number);
+            state.next_segment = after(number)?;
+            let context = self.store.chart_context(RowKind::Index, (patient, number));
             let plain = segment.write();
             let packed =
                 self.store.with_packer(|packer| packer.pack(&state.key, &context, &plain, &*self.store.random))?;
@@ -596,6 +597,12 @@ impl std::fmt::Debug for Change<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Change({} written)", self.written)
     }
+}
+
+/// The number after another of the same compartment.
+fn after(number: u32) -> Result<u32> {
+    let next = number.checked_add(1).filter(|next| layout::compartment(*next) == layout::compartment(number));
+    next.ok_or_else(|| Code::LimitCount.error())
 }
 
 fn new_slot<'a>(one: &Pending, texts: &'a [u8]) -> NewSlot<'a> {

@@ -30,7 +30,7 @@ macro_rules! typed {
             }};
         }
         match $table {
-            Table::Patient => of!(Fixed<4>, Bytes),
+            Table::Patient => of!(Fixed<5>, Bytes),
             Table::PatientName => of!(Fixed<16>, Fixed<4>),
             Table::Block | Table::Index => of!(Fixed<8>, Bytes),
             Table::Id => of!(Fixed<13>, Fixed<10>),

@@ -11,12 +11,29 @@ pub(super) const BLOCK_BYTES: usize = 64 * 1024;
 /// How large a packed block is meant to be at most: a little less than fills a page of the storage engine.
 pub(super) const BLOCK_PACKED: usize = 3700;
 
+/// Blocks and segments of a compartment are numbered apart: the two highest bits of their number say which it is.
+pub(super) const fn compartment(number: u32) -> u8 {
+    (number >> 30) as u8
+}
+/// The first and the last number of a compartment.
+pub(super) const fn numbers(compartment: u8) -> (u32, u32) {
+    let first = (compartment as u32) << 30;
+    (first, first | u32::MAX >> 2)
+}
+
 /// Where a version is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) patient: u32,
     pub(super) block: u32,
     pub(super) slot: u16,
+}
+
+impl Place {
+    /// The patient and the compartment.
+    pub(super) fn chart(self) -> (u32, u8) {
+        (self.patient, compartment(self.block))
+    }
 }
 
 /// One version of a record, inside a block.

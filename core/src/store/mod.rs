@@ -55,7 +55,7 @@ pub struct Store {
     waiting: AtomicUsize,
     blocks: Mutex<Recent<(u32, u32), Arc<Block>>>,
     segments: Mutex<Recent<(u32, u32), Arc<Segment>>>,
-    patient_keys: Mutex<Recent<u32, SealKey>>,
+    patient_keys: Mutex<Recent<(u32, u8), SealKey>>,
     packers: Mutex<Vec<Packer>>,
 }
 
@@ -245,6 +245,11 @@ impl Store {
         Context::new(self.keys.store_id(), PatientNumber(patient), row, number.into(), 0)
     }
 
+    /// The place of a block or a segment.
+    fn chart_context(&self, row: RowKind, (patient, number): (u32, u32)) -> Context<'static> {
+        Context { compartment: layout::compartment(number), ..self.context(patient, row, number) }
+    }
+
     /// Lends a packer.
     fn with_packer<T>(&self, work: impl FnOnce(&mut Packer) -> Result<T>) -> Result<T> {
         let lent = lock(&self.packers).pop();
@@ -314,12 +319,12 @@ impl Store {
             return Ok(block);
         }
         let packed = view.get(Table::Block, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
-        let context = self.context(place.patient, RowKind::Block, place.block);
+        let context = self.chart_context(RowKind::Block, number);
         let patient_key;
         let key = match key {
             Some(key) => key,
             None => {
-                patient_key = self.patient_key(view, place.patient, keep)?;
+                patient_key = self.patient_key(view, place.chart(), keep)?;
                 &patient_key
             }
         };
@@ -357,12 +362,12 @@ impl Store {
             return Ok(segment);
         }
         let packed = view.get(Table::Index, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
-        let context = self.context(number.0, RowKind::Index, number.1);
+        let context = self.chart_context(RowKind::Index, number);
         let patient_key;
         let key = match key {
             Some(key) => key,
             None => {
-                patient_key = self.patient_key(view, number.0, keep)?;
+                patient_key = self.patient_key(view, (number.0, layout::compartment(number.1)), keep)?;
                 &patient_key
             }
         };
@@ -374,17 +379,25 @@ impl Store {
         Ok(segment)
     }
 
-    fn patient_key(&self, view: &(impl ReadView + ?Sized), patient: u32, keep: bool) -> Result<SealKey> {
-        if keep && let Some(key) = lock(&self.patient_keys).get(&patient) {
+    /// The key of a compartment of a patient.
+    fn patient_key(&self, view: &(impl ReadView + ?Sized), chart: (u32, u8), keep: bool) -> Result<SealKey> {
+        if keep && let Some(key) = lock(&self.patient_keys).get(&chart) {
             return Ok(key);
         }
-        let wrapped = view.get(Table::Patient, &patient.to_be_bytes())?.ok_or_else(|| Code::Erased.error())?;
-        let key = self.keys.patient_key(PatientNumber(patient), &wrapped)?;
+        let wrapped = view.get(Table::Patient, &patient_row(chart))?.ok_or_else(|| Code::Erased.error())?;
+        let key = self.keys.patient_key(PatientNumber(chart.0), chart.1, &wrapped)?;
         if keep {
-            lock(&self.patient_keys).put(patient, key.clone(), 1);
+            lock(&self.patient_keys).put(chart, key.clone(), 1);
         }
         Ok(key)
     }
+}
+
+/// The key of a row of the patient table.
+fn patient_row((patient, compartment): (u32, u8)) -> [u8; 5] {
+    let mut row = [compartment; 5];
+    row[..4].copy_from_slice(&patient.to_be_bytes());
+    row
 }
 
 fn pair((patient, number): (u32, u32)) -> [u8; 8] {

@@ -5,7 +5,7 @@ use super::layout::{self, Block, Place};
 use super::{ReadView, Store, Table};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
-use crate::record::Record;
+use crate::record::{Compartment, Record};
 use crate::schema::ResourceType;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -59,6 +59,10 @@ impl Stored {
     /// The patient it belongs to.
     pub fn patient(&self) -> PatientNumber {
         PatientNumber(self.patient)
+    }
+    /// The compartment of that patient's chart.
+    pub fn compartment(&self) -> Compartment {
+        Compartment::from_number(layout::compartment(self.number)).unwrap_or(Compartment::PsychotherapyNotes)
     }
     /// When it was written.
     pub fn at(&self) -> Timestamp {
@@ -184,12 +188,11 @@ impl Snapshot<'_> {
     /// - of the backend.
     pub fn patients(&self) -> Result<Vec<PatientNumber>> {
         let mut all = Vec::new();
-        self.view.range(Table::Patient, &[], &[0xff; 5], &mut |key, _| {
-            if let Ok(number) = key.try_into() {
-                all.push(PatientNumber(u32::from_be_bytes(number)));
-            }
+        self.view.range(Table::Patient, &[], &[0xff; 6], &mut |key, _| {
+            all.extend(key.first_chunk().map(|number| PatientNumber(u32::from_be_bytes(*number))));
             true
         })?;
+        all.dedup(); // one row for each compartment
         Ok(all)
     }
 

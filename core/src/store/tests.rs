@@ -1,7 +1,7 @@
 use super::*;
 use crate::id::SystemRandom;
 use crate::keys::RawKey;
-use crate::record::Record;
+use crate::record::{Compartment, Record};
 use crate::search::Query;
 use crate::time::Timestamp;
 use proptest::prelude::*;
@@ -270,5 +270,65 @@ proptest! {
                 prop_assert_eq!(stored.version(), number);
             }
         }
+    }
+}
+
+#[test]
+fn a_labelled_record_lies_in_a_compartment_of_its_own_and_moves_with_its_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    let labelled = |id: &str, security: &str, status: &str| {
+        let json = format!(
+            r#"{{"resourceType":"Observation","id":"{id}","meta":{{"security":[{security}]}},"status":"{status}","code":{{"coding":[{{"code":"c-{id}"}}]}},"subject":{{"reference":"Patient/p"}}}}"#
+        );
+        Record::parse(json.as_bytes()).expect("a resource")
+    };
+    let (sud, note) = (r#"{"code":"SUD"}"#, r#"{"code":"PSYTHPN"}"#);
+    put(&store, 1, &[patient("p", "Doe", "1970-01-01"), labelled("a", sud, "final"), labelled("b", note, "final")]);
+    put(&store, 2, &[labelled("c", "", "final")]);
+    let compartment = |id: &str| {
+        let snapshot = store.snapshot().expect("a view");
+        snapshot.current(kind("Observation"), id).expect("readable").expect("there").compartment()
+    };
+    assert_eq!(["a", "b", "c"].map(compartment), [1, 2, 0].map(|n| Compartment::from_number(n).expect("one of three")));
+    assert_eq!(found(&store, "Observation", "patient=p"), ["c", "a", "b"]);
+    // Labels come and go: the record moves, and what it said before is still read.
+    put(&store, 3, &[labelled("a", "", "amended")]);
+    put(&store, 4, &[labelled("a", note, "corrected")]);
+    assert_eq!(compartment("a"), Compartment::PsychotherapyNotes);
+    let snapshot = store.snapshot().expect("a view");
+    let history = snapshot.history(kind("Observation"), "a").expect("readable");
+    let steps: Vec<(u32, u8)> = history.iter().map(|one| (one.version(), one.compartment() as u8)).collect();
+    assert_eq!(steps, [(3, 2), (2, 0), (1, 1)]);
+    assert_eq!(found(&store, "Observation", "code=c-a"), ["a"]);
+    assert_eq!(found(&store, "Observation", "status=final"), ["c", "b"]);
+    // Each compartment has its own key, and a row of one does not open in another.
+    let view = &*snapshot.view;
+    let keys = [0, 1, 2].map(|number| store.patient_key(view, (1, number), false).expect("its key"));
+    assert!(keys[0].bytes() != keys[1].bytes() && keys[1].bytes() != keys[2].bytes());
+    let wrapped = view.get(Table::Patient, &patient_row((1, 1))).expect("readable").expect("there");
+    assert_eq!(store.keys.patient_key(PatientNumber(1), 2, &wrapped).map(|_| ()).unwrap_err().code(), Code::WrongKey);
+    for number in snapshot.patients().expect("readable") {
+        snapshot.checked_chart(number).expect("whole");
+    }
+}
+
+#[test]
+fn many_small_changes_of_compartments_merge_within_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    for n in 0..40 {
+        let code = ["HIV", "SUD", "PSYTHPN"][n % 3];
+        let json = format!(
+            r#"{{"resourceType":"Observation","id":"o{n}","meta":{{"security":[{{"code":"{code}"}}]}},"status":"final","code":{{"coding":[{{"code":"k"}}]}},"subject":{{"reference":"Patient/p"}}}}"#
+        );
+        put(&store, n as i64, &[Record::parse(json.as_bytes()).expect("a resource")]);
+    }
+    assert_eq!(found(&store, "Observation", "code=k").len(), 40);
+    let view = store.latest().expect("a view");
+    for compartment in 0..3 {
+        let numbers = store.segment_numbers(&*view, 1).expect("readable");
+        let own = numbers.iter().filter(|(number, _)| layout::compartment(*number) == compartment).count();
+        assert!((1..=6).contains(&own), "{own} segments in compartment {compartment}");
     }
 }
