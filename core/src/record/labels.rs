@@ -19,8 +19,7 @@ pub enum Compartment {
 
 impl Compartment {
     /// Every one, by its number.
-    pub const ALL: [Compartment; 3] =
-        [Compartment::Normal, Compartment::SubstanceUse, Compartment::PsychotherapyNotes];
+    pub const ALL: [Compartment; 3] = [Compartment::Normal, Compartment::SubstanceUse, Compartment::PsychotherapyNotes];
 
     /// The name.
     pub const fn name(self) -> &'static str {
@@ -48,9 +47,9 @@ impl Compartment {
     /// A label without a system counts: it is safer to guard too much.
     pub fn of(record: &Record) -> Compartment {
         let Some(meta) = record.root().get("meta") else { return Compartment::Normal };
-        let labels = meta.list("security").filter(|label| {
-            label.text("system").is_none_or(|system| ACT_CODE.contains(&&*system))
-        });
+        let labels = meta
+            .list("security")
+            .filter(|label| label.text("system").is_none_or(|system| ACT_CODE.contains(&&*system)));
         labels.filter_map(|label| of_code(&label.text("code")?)).max().unwrap_or(Compartment::Normal)
     }
 }

@@ -437,7 +437,8 @@ fn every_sealed_value_opens_in_its_own_row_only() {
         for (key, _) in &rows {
             let number = |at: usize| u32::from_be_bytes(key[at..at + 4].try_into().expect("four bytes"));
             let context = store.chart_context(row, (number(0), number(4)));
-            let patient_key = store.patient_key(&*view, (number(0), layout::compartment(number(4))), true).expect("its key");
+            let patient_key =
+                store.patient_key(&*view, (number(0), layout::compartment(number(4))), true).expect("its key");
             for (other, value) in &rows {
                 let opened = store.with_packer(|packer| packer.unpack(&patient_key, &context, value));
                 assert_eq!(opened.is_ok(), key == other);
