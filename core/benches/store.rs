@@ -93,7 +93,9 @@ fn main() {
             for chart in batch {
                 let resolve = |address: &str| chart.addresses.get(address).cloned();
                 for record in &chart.records {
-                    change.put(record, &PutMeta { resolve: &resolve, source: 1, entry: 1 }).expect("put");
+                    change
+                        .put(record, &PutMeta { resolve: &resolve, source: 1, entry: 1, ..PutMeta::DIRECT })
+                        .expect("put");
                 }
             }
             change.commit().expect("commit");

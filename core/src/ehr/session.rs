@@ -237,10 +237,9 @@ impl Session {
     /// - as [`Session::read`].
     pub fn read_version(&self, kind: ResourceType, id: &str, version: u32) -> Result<Stored> {
         self.read_where(kind, id, EventKind::History, Action::History, |snapshot| {
-            Ok(snapshot
-                .history(kind, id)?
-                .into_iter()
-                .find(|stored| stored.version() == version && !stored.is_deleted()))
+            let all = snapshot.history(kind, id)?;
+            let shown = all.first().is_some_and(|newest| !newest.is_retracted());
+            Ok(all.into_iter().find(|stored| stored.version() == version && !stored.is_deleted()).filter(|_| shown))
         })
     }
 
@@ -250,7 +249,8 @@ impl Session {
     /// - as [`Session::read`].
     pub fn as_of(&self, kind: ResourceType, id: &str, at: Timestamp) -> Result<Stored> {
         self.read_where(kind, id, EventKind::History, Action::History, |snapshot| {
-            Ok(snapshot.as_of(kind, id, at)?.filter(|stored| !stored.is_deleted()))
+            let shown = snapshot.newest(kind, id)?.is_some_and(|newest| !newest.is_retracted());
+            Ok(snapshot.as_of(kind, id, at)?.filter(|stored| shown && stored.is_shown()))
         })
     }
 
@@ -277,7 +277,7 @@ impl Session {
         self.show(event, found)
     }
 
-    /// Every version of a record, newest first, deletions included.
+    /// Every version of a record, newest first, deletions included; of a record that is retracted now, nothing.
     ///
     /// # Errors
     /// - as [`Session::read`].
@@ -288,6 +288,9 @@ impl Session {
         let scope = self.scope(decision, &snapshot)?;
         let found = snapshot.history(kind, id).and_then(|mut all| {
             all.retain(|stored| scope.reaches(stored.kind(), stored.patient()));
+            if all.first().is_some_and(Stored::is_retracted) {
+                all.clear();
+            }
             if all.is_empty() { Err(Code::NotFound.error()) } else { Ok(all) }
         });
         if let Ok(all) = &found {

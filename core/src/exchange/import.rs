@@ -585,7 +585,19 @@ impl<'a> Import<'a> {
         let start = self.done;
         self.entries(&mut file, true, &mut |import, group| {
             let parsed = parse_all(&group, &import.options.limits, import.options.threads);
-            good &= parsed.iter().all(|one| matches!(one, Some(Ok((parsed, _))) if can_be_stored(parsed)));
+            for one in &parsed {
+                good = good
+                    && match one {
+                        Some(Ok((parsed, _))) if can_be_stored(parsed) => {
+                            match import.change()?.may_put(&parsed.record) {
+                                Ok(()) => true,
+                                Err(error) if barred(&error) => false,
+                                Err(error) => return Err(error),
+                            }
+                        }
+                        _ => false,
+                    };
+            }
             if length <= HELD {
                 held.extend(group.into_iter().zip(parsed));
             }
@@ -667,7 +679,12 @@ impl<'a> Import<'a> {
         line.id = id.to_owned();
         line.id_assigned = assigned;
         let addresses = std::mem::take(&mut self.source.addresses);
-        let meta = PutMeta { resolve: &|address| addresses.get(address), source: line.source, entry: line.entry };
+        let meta = PutMeta {
+            resolve: &|address| addresses.get(address),
+            source: line.source,
+            entry: line.entry,
+            ..PutMeta::DIRECT
+        };
         let put = self.change().and_then(|change| {
             let outcome = change.put(&parsed.record, &meta)?;
             if let Some(address) = raw.full_url.as_deref().filter(|address| is_alias(address, kind, &line.id)) {
@@ -676,7 +693,16 @@ impl<'a> Import<'a> {
             Ok(outcome)
         });
         self.source.addresses = addresses;
-        let outcome = put?;
+        let outcome = match put {
+            Ok(outcome) => outcome,
+            // It may not come in unseen: a person looks at it.
+            Err(error) if barred(&error) => {
+                line.id = String::new();
+                line.id_assigned = false;
+                return self.keep_aside(line, raw, vec![issue_of(&error)]);
+            }
+            Err(error) => return Err(error),
+        };
         line.version = outcome.version();
         line.fate = if matches!(outcome, Outcome::Unchanged(_)) { Fate::Unchanged } else { Fate::Stored };
         Ok(line)
@@ -711,6 +737,11 @@ impl<'a> Import<'a> {
         shelf.keep(self.change()?, &fingerprint, kept)?;
         Ok(line)
     }
+}
+
+/// Whether a record is right and may still not be stored, because of what was decided about it before.
+fn barred(error: &Error) -> bool {
+    matches!(error.code(), Code::Retracted)
 }
 
 /// fullUrl, resource and request method of a Bundle entry.

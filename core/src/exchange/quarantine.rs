@@ -75,8 +75,9 @@ impl Session {
         (event.resource, event.id) = (Some(kind), id.clone());
         let resolve =
             |address: &str| kept.addresses.iter().find(|(known, _)| known == address).map(|(_, target)| target.clone());
-        let version =
-            change.put(&record, &PutMeta { resolve: &resolve, source: kept.source, entry: kept.entry })?.version();
+        let version = change
+            .put(&record, &PutMeta { resolve: &resolve, source: kept.source, entry: kept.entry, ..PutMeta::DIRECT })?
+            .version();
         if let Some(address) = kept.full_url.as_deref().filter(|address| is_alias(address, kind, &id)) {
             change.alias(address, &format!("{kind}/{id}"))?;
         }

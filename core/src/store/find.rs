@@ -171,7 +171,7 @@ impl Snapshot<'_> {
                 Some(from) => self.place_before(place, &stored, from.before)?,
                 None => Some(place),
             };
-            if stood.is_none_or(|stood| stood < start) || stored.is_deleted() || stored.kind() != query.kind {
+            if stood.is_none_or(|stood| stood < start) || !stored.is_shown() || stored.kind() != query.kind {
                 return Ok(true);
             }
             if !query.conditions.is_empty() && !query.matches(&stored.record()?, stored.at(), &resolve) {

@@ -12,6 +12,7 @@ mod group;
 #[cfg(test)]
 mod laws;
 mod layout;
+mod note;
 mod pages;
 mod snapshot;
 mod terms;
@@ -24,6 +25,7 @@ pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub use change::{Change, Outcome, PutMeta};
 pub use find::{Cursor, Page};
 pub(crate) use layout::{Reader, Writer};
+pub use note::{ChangeKind, Note};
 pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};

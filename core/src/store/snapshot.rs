@@ -2,7 +2,7 @@
 
 use super::change::read_id_row;
 use super::layout::{self, Block, Place};
-use super::{ReadView, Store, Table};
+use super::{Note, ReadView, Store, Table};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::{Compartment, Record};
@@ -55,6 +55,18 @@ impl Stored {
     /// Whether this version says that the record was deleted; then it has no bytes.
     pub fn is_deleted(&self) -> bool {
         self.slot().deleted
+    }
+    /// Whether this version hides the record; its bytes are those of the version before.
+    pub fn is_retracted(&self) -> bool {
+        self.slot().retracted
+    }
+    /// Whether this version, where it is the newest, shows the record: it is neither a deletion nor a retraction.
+    pub fn is_shown(&self) -> bool {
+        !self.is_deleted() && !self.is_retracted()
+    }
+    /// Why it came about, where that was said.
+    pub fn note(&self) -> Option<&Note> {
+        self.slot().note.as_deref()
     }
     /// The patient it belongs to.
     pub fn patient(&self) -> PatientNumber {
@@ -110,7 +122,7 @@ impl Snapshot<'_> {
         Ok(Stored { block, number: place.block, slot: place.slot, patient: place.patient })
     }
 
-    /// The newest version, which may say that the record was deleted; None where there never was one.
+    /// The newest version, which may say that the record was deleted or retracted; None where there never was one.
     ///
     /// # Errors
     /// - of the backend; `erased`, `corrupt`.
@@ -125,15 +137,15 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The current version; None where there is none or it is deleted.
+    /// The current version; None where there is none or it is deleted or retracted.
     ///
     /// # Errors
     /// - as [`Snapshot::newest`].
     pub fn current(&self, kind: ResourceType, id: &str) -> Result<Option<Stored>> {
-        Ok(self.newest(kind, id)?.filter(|stored| !stored.is_deleted()))
+        Ok(self.newest(kind, id)?.filter(Stored::is_shown))
     }
 
-    /// Every version, newest first, deletions included.
+    /// Every version, newest first, deletions and retractions included.
     ///
     /// # Errors
     /// - as [`Snapshot::newest`].
