@@ -1,17 +1,25 @@
 //! The front door: [`Ehr`] opens a store, a [`Session`] is the only way to what is in it.
 //!
 //! Every call of a session goes the same way: the table of `access` decides, `audit` takes the event, `store` keeps or gives;
-//! writes and their audit events are one transaction. No audit event, no access.
+//! writes and their audit events are one transaction. No audit event, no access. [`Path`] lists the calls; the store is reached
+//! with a pass only, and records leave through the gate.
 
+mod actor;
+mod gate;
 mod keys;
+mod pass;
+mod path;
 mod session;
 #[cfg(test)]
 mod tests;
 
-pub use session::{
-    Actor, Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
-};
+pub use actor::Actor;
+pub(crate) use pass::Pass;
+pub use path::{Path, Urgency};
 pub(crate) use session::{Claim, with_id};
+pub use session::{
+    Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
+};
 
 use crate::audit::{self, Event, EventKind, Shelf};
 use crate::error::{Code, Error, Result};
@@ -20,7 +28,6 @@ use crate::keys::KeySource;
 use crate::store::{Change, Store, Table};
 use crate::time::{Clock, SystemClock, Timestamp};
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An open store. Cloning is cheap and gives the same store; the last one dropped closes it.
@@ -95,7 +102,7 @@ impl Ehr {
     ///
     /// # Errors
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
-    pub fn create(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+    pub fn create(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
         let ehr = Ehr(Arc::new(Inner::new(store, options.clock)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
@@ -106,7 +113,7 @@ impl Ehr {
     ///
     /// # Errors
     /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
-    pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+    pub fn open(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::open(path.as_ref(), keys, options.random, options.cache_bytes, false)?;
         Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }

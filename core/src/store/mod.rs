@@ -23,7 +23,7 @@ mod tests;
 
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub use change::{Change, Outcome, PutMeta};
-pub use find::{Cursor, Page};
+pub use find::{Admission, Cursor, Page};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
 pub use snapshot::{Snapshot, Stored};

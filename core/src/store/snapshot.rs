@@ -23,6 +23,8 @@ pub struct Stored {
     number: u32,
     slot: u16,
     patient: u32,
+    /// The bytes that are shown in place of those that were written.
+    masked: Option<Arc<zeroize::Zeroizing<Vec<u8>>>>,
 }
 
 impl std::fmt::Debug for Stored {
@@ -92,9 +94,21 @@ impl Stored {
     pub fn origin(&self) -> (u32, u32) {
         (self.slot().source, self.slot().entry)
     }
-    /// The bytes exactly as they were written.
+    /// The bytes exactly as they were written; of a masked record, what is left of them.
     pub fn bytes(&self) -> &[u8] {
+        if let Some(masked) = &self.masked {
+            return masked;
+        }
         &self.block.bytes[self.slot().body.clone()]
+    }
+    /// Whether something was left out because it is not for this session.
+    pub fn is_masked(&self) -> bool {
+        self.masked.is_some()
+    }
+    /// The same version, showing other bytes.
+    #[expect(dead_code, reason = "masks come with the policy")]
+    pub(crate) fn showing(self, bytes: Vec<u8>) -> Stored {
+        Stored { masked: Some(Arc::new(zeroize::Zeroizing::new(bytes))), ..self }
     }
     /// The record, read from the bytes.
     ///
@@ -119,7 +133,7 @@ impl Snapshot<'_> {
         if usize::from(place.slot) >= block.slots.len() {
             return Err(Code::Corrupt.error());
         }
-        Ok(Stored { block, number: place.block, slot: place.slot, patient: place.patient })
+        Ok(Stored { block, number: place.block, slot: place.slot, patient: place.patient, masked: None })
     }
 
     /// The newest version, which may say that the record was deleted or retracted; None where there never was one.
@@ -221,7 +235,7 @@ impl Snapshot<'_> {
             let place = Place { patient: patient.0, block: number, slot };
             let same = chart.last().filter(|last| last.number == number && usize::from(slot) < last.block.slots.len());
             let stored = match same {
-                Some(last) => Stored { block: last.block.clone(), slot, ..*last },
+                Some(last) => Stored { block: last.block.clone(), slot, masked: None, ..*last },
                 None => self.at(place)?,
             };
             chart.push(stored);
