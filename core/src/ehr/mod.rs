@@ -104,9 +104,26 @@ impl Ehr {
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
     pub fn create(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
-        let ehr = Ehr(Arc::new(Inner::new(store, options.clock)));
+        Ehr::created(store, options.clock)
+    }
+
+    fn created(store: Store, clock: Arc<dyn Clock>) -> Result<Ehr> {
+        let ehr = Ehr(Arc::new(Inner::new(store, clock)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
+    }
+
+    /// Makes a store on storage of the caller's own: for tests and attacks.
+    #[doc(hidden)]
+    pub fn create_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+        Ehr::created(Store::create_on(disk, keys, options.random, options.cache_bytes)?, options.clock)
+    }
+
+    /// Opens a store on storage of the caller's own: for tests and attacks.
+    #[doc(hidden)]
+    pub fn open_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+        let store = Store::open_on(disk, keys, options.random, options.cache_bytes, false)?;
+        Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
 
     /// Opens a store.
@@ -149,6 +166,15 @@ impl Ehr {
     /// The number that tells this store from all others, in hexadecimal.
     pub fn store_id(&self) -> String {
         self.0.store.keys().store_id().0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Looks at every byte of the file: which slots are not as they were left. It opens no record and needs no session; see
+    /// `Session::check` for what the records say.
+    ///
+    /// # Errors
+    /// - of the store.
+    pub fn condition(&self) -> Result<crate::store::Checked> {
+        self.0.store.check()
     }
 
     /// Gives free space in the file back, where nobody else holds the store; says whether it did.

@@ -465,7 +465,7 @@ fn verified(pass: &Pass<'_>, level: VerifyLevel, outside: Option<&audit::Head>) 
     let events = pass.verify_audit(&snapshot, outside)?;
     let mut report = VerifyReport { events, ..VerifyReport::default() };
     if level == VerifyLevel::Records {
-        if pass.store().check()? > 0 {
+        if !pass.store().check()?.is_sound() {
             return Err(Code::Corrupt.error());
         }
         for patient in snapshot.patients()? {
