@@ -168,13 +168,13 @@ impl Ehr {
         self.0.store.keys().store_id().0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Looks at every byte of the file: which slots are not as they were left. It opens no record and needs no session; see
-    /// `Session::check` for what the records say.
+    /// Looks at every byte of a file that nobody has open for writing, and writes nothing to it: which slots are not as they were
+    /// left. It opens no record and needs no session; see `Session::check` for what the records say.
     ///
     /// # Errors
-    /// - of the store.
-    pub fn condition(&self) -> Result<crate::store::Checked> {
-        self.0.store.check()
+    /// - as [`Ehr::open`].
+    pub fn condition(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<crate::store::Checked> {
+        Store::open(path.as_ref(), keys, options.random, options.cache_bytes, true)?.check()
     }
 
     /// Gives free space in the file back, where nobody else holds the store; says whether it did.

@@ -7,6 +7,7 @@ use ehrcore::ehr::{Actor, Ehr, Options, Session, VerifyLevel, Write};
 use ehrcore::error::Result;
 use ehrcore::keys::RawKey;
 use ehrcore::schema::ResourceType;
+use ehrcore::store::Store;
 use ehrcore::store::testing::{FaultyFile, Image};
 use ehrcore_synthetic::Charts;
 use std::collections::HashMap;
@@ -107,9 +108,10 @@ impl Base {
     }
 
     fn looked(&self, image: &Image) -> Sight {
+        // Before anything is written: whatever is written may take a free slot, and what lay in it is then gone for good and for all.
+        let random = Arc::new(ehrcore::id::SystemRandom::default());
+        let condition = Store::open_on(Box::new(image.clone()), &key(), random, 4 << 20, true).and_then(|store| store.check());
         let Ok(ehr) = Ehr::open_on(Box::new(image.clone()), &key(), options()) else { return Sight::Noticed("open") };
-        // Before anything is written: audit events may take a free slot, and what lay in it is then gone for good and for all.
-        let condition = ehr.condition();
         let sound = |c: &ehrcore::store::Checked| c.is_sound() && c.mended == 0 && !c.recovered;
         let (Ok(session), Ok(office)) = (doctor(&ehr), office(&ehr)) else { return Sight::Noticed("session") };
         let mut noticed = None;
