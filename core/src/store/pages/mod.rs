@@ -568,7 +568,8 @@ impl State {
     }
 
     fn check(&self, disk: &dyn StorageBackend, seal: &Seal) -> Result<Checked> {
-        let mut checked = Checked { mended: self.mended, recovered: self.recovered, map: u64::from(FIRST), ..Checked::default() };
+        let mut checked =
+            Checked { mended: self.mended, recovered: self.recovered, map: u64::from(FIRST), ..Checked::default() };
         let mut bytes = vec![0; PAGE];
         for (slot, row) in self.rows.iter().enumerate().skip(FIRST as usize) {
             let good = match row.holds {

@@ -110,7 +110,8 @@ impl Base {
     fn looked(&self, image: &Image) -> Sight {
         // Before anything is written: whatever is written may take a free slot, and what lay in it is then gone for good and for all.
         let random = Arc::new(ehrcore::id::SystemRandom::default());
-        let condition = Store::open_on(Box::new(image.clone()), &key(), random, 4 << 20, true).and_then(|store| store.check());
+        let condition =
+            Store::open_on(Box::new(image.clone()), &key(), random, 4 << 20, true).and_then(|store| store.check());
         let Ok(ehr) = Ehr::open_on(Box::new(image.clone()), &key(), options()) else { return Sight::Noticed("open") };
         let sound = |c: &ehrcore::store::Checked| c.is_sound() && c.mended == 0 && !c.recovered;
         let (Ok(session), Ok(office)) = (doctor(&ehr), office(&ehr)) else { return Sight::Noticed("session") };

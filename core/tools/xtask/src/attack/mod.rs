@@ -57,7 +57,8 @@ pub(crate) fn run(arguments: &[&str]) -> crate::Done {
     let usage = || {
         let mut text = "usage: cargo xtask attack NAME|--all [--count N] [--full] [--seed N]\n".to_owned();
         for attack in ATTACKS {
-            text += &format!("  {:12} {} ({} in CI, {} in full)\n", attack.name, attack.what, attack.small, attack.full);
+            text +=
+                &format!("  {:12} {} ({} in CI, {} in full)\n", attack.name, attack.what, attack.small, attack.full);
         }
         text
     };

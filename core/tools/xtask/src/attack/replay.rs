@@ -32,7 +32,9 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
     for at in (1..pairs.len()).rev() {
         pairs.swap(at, numbers.below(at as u64 + 1) as usize);
     }
-    let put = |image: &Image, number: usize, slot: usize| image.put(slot, &base.older[number][slot * SLOT..(slot + 1) * SLOT]);
+    let put = |image: &Image, number: usize, slot: usize| {
+        image.put(slot, &base.older[number][slot * SLOT..(slot + 1) * SLOT])
+    };
     for &(number, slot) in pairs.iter().take(count as usize) {
         let image = Image::of(&base.image);
         put(&image, number, slot);
