@@ -173,7 +173,11 @@ impl Ehr {
     ///
     /// # Errors
     /// - as [`Ehr::open`].
-    pub fn condition(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<crate::store::Checked> {
+    pub fn condition(
+        path: impl AsRef<std::path::Path>,
+        keys: &dyn KeySource,
+        options: Options,
+    ) -> Result<crate::store::Checked> {
         Store::open(path.as_ref(), keys, options.random, options.cache_bytes, true)?.check()
     }
 
