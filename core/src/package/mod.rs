@@ -6,6 +6,7 @@
 
 mod archive;
 mod built_in;
+pub(crate) mod hash;
 mod manifest;
 mod scan;
 mod set;
@@ -22,7 +23,7 @@ use crate::limits::Limits;
 use crate::record::Record;
 use crate::report::{Issue, Report, Severity};
 use crate::schema::ResourceType;
-use std::collections::HashSet;
+use hash::Set;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -263,7 +264,7 @@ struct Builder {
     manifest: Option<Manifest>,
     members: Vec<Arc<Member>>,
     report: Report,
-    seen: HashSet<(ResourceType, String)>,
+    seen: Set<(ResourceType, String)>,
 }
 
 impl Builder {

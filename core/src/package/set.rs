@@ -1,19 +1,19 @@
 //! An ordered set of packages.
 
+use super::hash::Map;
 use super::{Member, Package};
 use crate::error::Code;
 use crate::report::{Issue, Report, Severity};
 use crate::schema::ResourceType;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Packages in the order they were added. Where two hold the same url and version, the one added last counts.
 #[derive(Clone, Default)]
 pub struct Packages {
     packages: Vec<Package>,
-    by_url: HashMap<Box<str>, Vec<Arc<Member>>>,
-    by_id: HashMap<(ResourceType, Box<str>), Arc<Member>>,
+    by_url: Map<Box<str>, Vec<Arc<Member>>>,
+    by_id: Map<(ResourceType, Box<str>), Arc<Member>>,
 }
 
 impl Packages {
@@ -55,9 +55,18 @@ impl Packages {
     }
 
     fn find_here(&self, kind: ResourceType, canonical: &str) -> Option<&Arc<Member>> {
-        let canonical = canonical.split('#').next().unwrap_or_default();
-        let (url, wanted) = canonical.split_once('|').map_or((canonical, None), |(url, version)| (url, Some(version)));
-        let known = self.by_url.get(url)?.iter().filter(|member| member.kind() == kind);
+        let (url, wanted) = match memchr::memchr2(b'#', b'|', canonical.as_bytes()) {
+            None => (canonical, None),
+            Some(_) => {
+                let canonical = canonical.split('#').next().unwrap_or_default();
+                canonical.split_once('|').map_or((canonical, None), |(url, version)| (url, Some(version)))
+            }
+        };
+        let known = self.by_url.get(url)?;
+        if let ([only], None) = (&known[..], wanted) {
+            return Some(only).filter(|member| member.kind() == kind);
+        }
+        let known = known.iter().filter(|member| member.kind() == kind);
         let newest = |a: &&Arc<Member>, b: &&Arc<Member>| compare_versions(a.version(), b.version());
         let Some(wanted) = wanted.filter(|version| !version.is_empty()) else { return known.max_by(newest) };
         let exact = known.clone().rfind(|member| member.version() == Some(wanted));

@@ -1,7 +1,7 @@
 //! A code system in memory: its concepts by code, its hierarchy, its properties.
 
+use crate::package::hash::{Map, Set};
 use crate::record::Node;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How much of a code system its definition holds.
@@ -28,9 +28,9 @@ pub struct CodeSystem {
     supplements: Option<Box<str>>,
     folds: bool,
     pub(super) rows: Vec<Row>,
-    by_code: HashMap<Box<str>, u32>,
+    by_code: Map<Box<str>, u32>,
     /// The properties that it declares, with their type, or that a concept has.
-    properties: HashMap<Box<str>, Option<Box<str>>>,
+    properties: Map<Box<str>, Option<Box<str>>>,
 }
 
 /// One concept.
@@ -75,8 +75,8 @@ impl CodeSystem {
             supplements: root.text("supplements").map(|url| url.as_ref().into()),
             folds: root.get("caseSensitive").and_then(Node::as_bool) == Some(false),
             rows: Vec::new(),
-            by_code: HashMap::new(),
-            properties: HashMap::new(),
+            by_code: Map::default(),
+            properties: Map::default(),
         };
         for property in root.list("property") {
             if let Some(code) = property.text("code") {
@@ -198,15 +198,15 @@ impl CodeSystem {
         self.properties.get(name)?.as_deref()
     }
     /// The rows below one, itself not among them; in cycles, each once.
-    pub(super) fn below(&self, at: u32) -> HashSet<u32> {
+    pub(super) fn below(&self, at: u32) -> Set<u32> {
         self.walk(at, |row| &row.children)
     }
     /// The rows above one, itself not among them; in cycles, each once.
-    pub(super) fn above(&self, at: u32) -> HashSet<u32> {
+    pub(super) fn above(&self, at: u32) -> Set<u32> {
         self.walk(at, |row| &row.parents)
     }
-    fn walk(&self, from: u32, next: impl Fn(&Row) -> &Vec<u32>) -> HashSet<u32> {
-        let (mut seen, mut open) = (HashSet::new(), vec![from]);
+    fn walk(&self, from: u32, next: impl Fn(&Row) -> &Vec<u32>) -> Set<u32> {
+        let (mut seen, mut open) = (Set::default(), vec![from]);
         while let Some(at) = open.pop() {
             open.extend(next(self.row(at)).iter().copied().filter(|to| seen.insert(*to)));
         }

@@ -4,8 +4,8 @@ use super::code_system::{CodeSystem, Content};
 use super::value_set::{Part, Question, Selection, System, ValueSet};
 use super::{STEPS, Terminology};
 use crate::error::{Code, Found, Result};
+use crate::package::hash::Set;
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What is asked of an expansion.
@@ -87,7 +87,7 @@ impl Terminology {
     /// - `expansion-impossible`, `expansion-limit`: as [`Terminology::expand`].
     pub fn expand_set(&self, set: &ValueSet, options: &ExpansionOptions) -> Result<Expansion> {
         let mut list =
-            List { terminology: self, limit: options.limit, seen: HashSet::new(), entries: Vec::new(), complete: true };
+            List { terminology: self, limit: options.limit, seen: Set::default(), entries: Vec::new(), complete: true };
         match list.set(set, 0) {
             Ok(()) => Ok(options.page(list.entries, list.complete)),
             Err(error) => match &set.expansion {
@@ -125,7 +125,7 @@ impl ExpansionOptions {
 struct List<'a> {
     terminology: &'a Terminology,
     limit: usize,
-    seen: HashSet<(Option<Arc<str>>, Arc<str>)>,
+    seen: Set<(Option<Arc<str>>, Arc<str>)>,
     entries: Vec<ExpansionEntry>,
     complete: bool,
 }
@@ -145,7 +145,7 @@ impl List<'_> {
                     let mut below = List {
                         terminology: self.terminology,
                         limit,
-                        seen: HashSet::new(),
+                        seen: Set::default(),
                         entries: Vec::new(),
                         complete: true,
                     };

@@ -2,10 +2,10 @@
 
 use super::code_system::CodeSystem;
 use super::form::Form;
+use crate::package::hash::Set;
 use crate::record::Node;
 use crate::units::Unit;
 use regex::bytes::{Regex, RegexBuilder};
-use std::collections::HashSet;
 
 /// One filter: `property op value`.
 #[derive(Debug)]
@@ -59,14 +59,14 @@ impl Filter {
     }
 
     /// The rows of a system that pass; None where the system does not know the property or the code it starts from.
-    pub(super) fn rows(&self, system: &CodeSystem) -> Option<HashSet<u32>> {
+    pub(super) fn rows(&self, system: &CodeSystem) -> Option<Set<u32>> {
         let all = || 0..system.rows.len() as u32;
         let start = || system.find(&self.value);
-        let with = |mut set: HashSet<u32>, at: u32| {
+        let with = |mut set: Set<u32>, at: u32| {
             set.insert(at);
             set
         };
-        let without = |set: HashSet<u32>| all().filter(|row| !set.contains(row)).collect();
+        let without = |set: Set<u32>| all().filter(|row| !set.contains(row)).collect();
         let known = |property: &str| {
             matches!(property, "concept" | "code" | "display" | "parent" | "child" | "inactive")
                 || system.has_property(property)

@@ -26,15 +26,15 @@ pub use source::{Answer, Source};
 pub use value_set::ValueSet;
 
 use crate::error::{Code, Result};
-use crate::package::Packages;
+use crate::package::hash::{Map, Set};
+use crate::package::{self, Member, Packages};
 use crate::record::Node;
 use crate::schema::ResourceType;
 use filter::{Filter, Op};
 use form::Form;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use value_set::{Definitions, Question, System};
 
 /// A code as a record has it.
@@ -173,8 +173,9 @@ pub struct Concept {
 pub struct Terminology {
     packages: Packages,
     sources: Vec<Arc<dyn Source>>,
-    systems: RwLock<HashMap<Box<str>, Option<Arc<CodeSystem>>>>,
-    sets: RwLock<HashMap<Box<str>, Arc<ValueSet>>>,
+    /// By the address of the member, which the packages keep alive; read where it is first asked for.
+    systems: Map<usize, OnceLock<Option<Arc<CodeSystem>>>>,
+    sets: RwLock<Map<Box<str>, Arc<ValueSet>>>,
 }
 
 impl Terminology {
@@ -192,10 +193,12 @@ impl Terminology {
     /// assert_eq!(terminology.validate_code(set, &Coding::new(system, "aktiv")), Outcome::CodeUnknown);
     /// ```
     pub fn new(packages: &Packages) -> Terminology {
+        let own = package::built_in().resources().filter(|member| member.kind() == ResourceType::CODE_SYSTEM);
+        let members = packages.of_kind(ResourceType::CODE_SYSTEM).chain(own);
         Terminology {
             packages: packages.clone(),
             sources: Vec::new(),
-            systems: RwLock::default(),
+            systems: members.map(|member| (address(member), OnceLock::new())).collect(),
             sets: RwLock::default(),
         }
     }
@@ -217,6 +220,19 @@ impl Terminology {
 
     /// Whether a code is in a compiled value set.
     pub fn validate_in(&self, set: &ValueSet, coding: &Coding<'_>) -> Outcome {
+        match self.stand(set, coding) {
+            Ok(found) => Outcome::In(self.matched(Some(set), coding.system.as_deref().or(found.as_deref()), coding)),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Whether a code is in a compiled value set, and nothing more about it.
+    pub(crate) fn is_in(&self, set: &ValueSet, coding: &Coding<'_>) -> Outcome {
+        self.stand(set, coding).map_or_else(|outcome| outcome, |_| Outcome::In(Match::default()))
+    }
+
+    /// The system in which a code of a value set was found, or how else it stands to the set.
+    fn stand(&self, set: &ValueSet, coding: &Coding<'_>) -> std::result::Result<Option<Arc<str>>, Outcome> {
         let system = coding.system.as_deref();
         let question = Question {
             system,
@@ -226,11 +242,8 @@ impl Terminology {
             steps: Cell::new(STEPS),
             found: Cell::new(None),
         };
-        match set.contains(&question) {
-            Some(true) => {
-                let found = question.found.take();
-                Outcome::In(self.matched(Some(set), system.or(found.as_deref()), coding))
-            }
+        Err(match set.contains(&question) {
+            Some(true) => return Ok(question.found.take()),
             Some(false) if self.knows(coding) == Some(false) => Outcome::CodeUnknown,
             Some(false) => Outcome::NotIn,
             None if self.knows(coding) == Some(false) => Outcome::CodeUnknown,
@@ -238,22 +251,18 @@ impl Terminology {
                 let asked = set.url().and_then(|url| self.ask(Some(url), coding));
                 asked.unwrap_or(Outcome::NotChecked(Why::SystemUnknown))
             }
-        }
+        })
     }
 
     /// The best outcome of several codings that mean one thing (a CodeableConcept): in where one is, not checked where one may
     /// be.
     pub fn validate_any<'a>(&self, value_set: &str, codings: impl IntoIterator<Item = Coding<'a>>) -> Outcome {
-        let mut best = Outcome::NotIn;
-        for coding in codings {
-            match self.validate_code(value_set, &coding) {
-                Outcome::In(found) => return Outcome::In(found),
-                Outcome::NotChecked(why) => best = Outcome::NotChecked(why),
-                Outcome::CodeUnknown if best == Outcome::NotIn => best = Outcome::CodeUnknown,
-                _ => {}
-            }
-        }
-        best
+        best_of(codings.into_iter().map(|coding| self.validate_code(value_set, &coding)))
+    }
+
+    /// As [`Terminology::validate_any`], of a compiled value set, and nothing more about the codes.
+    pub(crate) fn any_is_in<'a>(&self, set: &ValueSet, codings: impl IntoIterator<Item = Coding<'a>>) -> Outcome {
+        best_of(codings.into_iter().map(|coding| self.is_in(set, &coding)))
     }
 
     /// Whether a code is one of its code system. A coding without a system is not checked.
@@ -265,11 +274,36 @@ impl Terminology {
         }
     }
 
+    /// As [`Terminology::validate_coding`]; of what is in, only whether the display is wrong is told.
+    pub(crate) fn judge(&self, coding: &Coding<'_>) -> Outcome {
+        match self.knows(coding) {
+            Some(true) => Outcome::In(Match { display_wrong: self.says_otherwise(coding), ..Match::default() }),
+            Some(false) => Outcome::CodeUnknown,
+            None => self.ask(None, coding).unwrap_or(Outcome::NotChecked(Why::SystemUnknown)),
+        }
+    }
+
+    /// Whether a coding has a display that is none of its code's.
+    fn says_otherwise(&self, coding: &Coding<'_>) -> bool {
+        let (Some(system), Some(given)) = (coding.system.as_deref(), coding.display.as_deref()) else { return false };
+        if !self.sources.is_empty() {
+            return self.matched(None, Some(system), coding).display_wrong;
+        }
+        let find = |version| {
+            let known = self.here(system, version)?;
+            Some(known.row(known.find(&coding.code)?))
+        };
+        let version = coding.version.as_deref();
+        let Some(row) = find(version).or_else(|| find(None).filter(|_| version.is_some())) else { return false };
+        let mut texts = row.designations.iter().map(|one| &one.text).chain(&row.display).peekable();
+        texts.peek().is_some() && !texts.any(|text| same_text(text, given))
+    }
+
     /// What is known about a code; None where its system is not here or does not have it.
     pub fn lookup(&self, coding: &Coding<'_>) -> Option<Concept> {
         let system = coding.system.as_deref()?;
-        let known = self.code_system(system, coding.version.as_deref());
-        let here = known.as_ref().and_then(|system| Some((system, system.find(&coding.code)?)));
+        let known = self.here(system, coding.version.as_deref());
+        let here = known.and_then(|system| Some((system, system.find(&coding.code)?)));
         let Some((system, row)) = here else { return self.sources.iter().find_map(|source| source.lookup(coding)) };
         let row = system.row(row);
         let codes = |rows: &[u32]| rows.iter().map(|at| system.row(*at).code.clone()).collect();
@@ -290,8 +324,8 @@ impl Terminology {
 
     /// How code `a` relates to code `b` of one system; None where the system is not here or lacks one of them.
     pub fn subsumes(&self, system: &str, version: Option<&str>, a: &str, b: &str) -> Option<Subsumption> {
-        let known = self.code_system(system, version);
-        let rows = known.as_ref().and_then(|known| Some((known, known.find(a)?, known.find(b)?)));
+        let known = self.here(system, version);
+        let rows = known.and_then(|known| Some((known, known.find(a)?, known.find(b)?)));
         let Some((known, a_row, b_row)) = rows else {
             return self.sources.iter().find_map(|source| source.subsumes(system, version, a, b));
         };
@@ -307,17 +341,17 @@ impl Terminology {
 
     /// The code system of that url, where a package has it: of the version asked for, or the newest.
     pub fn code_system(&self, url: &str, version: Option<&str>) -> Option<Arc<CodeSystem>> {
-        if url.contains('|') {
+        self.here(url, version).cloned()
+    }
+
+    pub(crate) fn here(&self, url: &str, version: Option<&str>) -> Option<&Arc<CodeSystem>> {
+        if memchr::memchr(b'|', url.as_bytes()).is_some() {
             return None; // a version has an element of its own
         }
         let canonical = version.map_or_else(|| Cow::Borrowed(url), |version| format!("{url}|{version}").into());
-        if let Some(known) = read(&self.systems).get(&*canonical) {
-            return known.clone();
-        }
         let member = self.packages.find(ResourceType::CODE_SYSTEM, &canonical)?;
-        let made = member.record().and_then(|record| CodeSystem::read(record.root())).map(Arc::new);
-        self.systems.write().unwrap_or_else(PoisonError::into_inner).insert(canonical.as_ref().into(), made.clone());
-        made
+        let read = || member.record().and_then(|record| CodeSystem::read(record.root())).map(Arc::new);
+        self.systems.get(&address(member))?.get_or_init(read).as_ref()
     }
 
     /// The value set of that canonical (`url` or `url|version`), compiled on first use; None where no package has it.
@@ -342,12 +376,15 @@ impl Terminology {
     /// Whether a coding is one of its system; None where that is not known here.
     fn knows(&self, coding: &Coding<'_>) -> Option<bool> {
         let system = coding.system.as_deref()?;
-        let here = match self.system(system, coding.version.as_deref()) {
+        let has = |version| match self.here(system, version) {
+            Some(known) => Some(known.contains(&coding.code)),
+            None => Form::of(system).map(|form| form.contains(&coding.code)),
+        };
+        let here = match has(coding.version.as_deref()) {
+            Some(known) => known,
             // A version that is not here: what the newest has is most likely there too; what it lacks may be.
-            System::Unknown if coding.version.is_some() => {
-                self.system(system, None).contains(&coding.code).filter(|is| *is)
-            }
-            known => known.contains(&coding.code),
+            None if coding.version.is_some() => has(None).flatten().filter(|is| *is),
+            None => None,
         };
         here.or_else(|| matches!(shapes::check(system, &coding.code), Some(Err(_))).then_some(false))
     }
@@ -404,6 +441,24 @@ impl std::fmt::Debug for Terminology {
     }
 }
 
+/// The best of several outcomes: in where one is, not checked where one may be.
+fn best_of(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut best = Outcome::NotIn;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::In(found) => return Outcome::In(found),
+            Outcome::NotChecked(why) => best = Outcome::NotChecked(why),
+            Outcome::CodeUnknown if best == Outcome::NotIn => best = Outcome::CodeUnknown,
+            _ => {}
+        }
+    }
+    best
+}
+
+fn address(member: &Arc<Member>) -> usize {
+    Arc::as_ptr(member) as usize
+}
+
 /// What may be looked at for one answer: parts of value sets in value sets.
 const STEPS: u32 = 100_000;
 
@@ -420,8 +475,8 @@ fn same_text(a: &str, b: &str) -> bool {
 /// One compilation: value sets that name each other, each compiled once, cycles cut.
 struct Compiler<'a> {
     terminology: &'a Terminology,
-    done: RefCell<HashMap<Box<str>, Option<Arc<ValueSet>>>>,
-    open: RefCell<HashSet<Box<str>>>,
+    done: RefCell<Map<Box<str>, Option<Arc<ValueSet>>>>,
+    open: RefCell<Set<Box<str>>>,
     cut: Cell<bool>,
 }
 

@@ -5,9 +5,9 @@ use super::filter::{Filter, Op};
 use super::form::Form;
 use super::source::Source;
 use super::{Coding, Subsumption};
+use crate::package::hash::{Map, Set};
 use crate::record::Node;
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A compiled value set. It can be shared between threads and outlives the packages it came from.
@@ -25,7 +25,7 @@ pub struct ValueSet {
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) codes: Vec<Listed>,
-    by_code: HashMap<Box<str>, Vec<u32>>,
+    by_code: Map<Box<str>, Vec<u32>>,
     /// Whether it says that it holds every code.
     pub(super) complete: bool,
 }
@@ -57,9 +57,9 @@ pub(super) enum Selection {
     /// The whole system.
     Everything(System),
     /// The codes named, with the display given for each.
-    Listed(HashMap<Box<str>, Option<Arc<str>>>, Vec<Box<str>>),
+    Listed(Map<Box<str>, Option<Arc<str>>>, Vec<Box<str>>),
     /// What the filters left of a system.
-    Chosen(Arc<CodeSystem>, HashSet<u32>),
+    Chosen(Arc<CodeSystem>, Set<u32>),
     /// Filters that are asked for each code.
     Filtered(System, Vec<Filter>),
     /// A part that makes no sense, or that is more than is understood.
@@ -229,7 +229,7 @@ impl Part {
 impl Selection {
     fn read(part: Node<'_>, system: impl Fn() -> System) -> Selection {
         if part.get("concept").is_some() {
-            let (mut codes, mut order) = (HashMap::new(), Vec::new());
+            let (mut codes, mut order) = (Map::default(), Vec::new());
             for concept in part.list("concept") {
                 let Some(code) = concept.text("code") else { continue };
                 let code: Box<str> = code.as_ref().into();
@@ -251,11 +251,11 @@ impl Selection {
         if known.rows.is_empty() {
             return Selection::Filtered(System::Unknown, filters);
         }
-        let mut chosen: Option<HashSet<u32>> = None;
+        let mut chosen: Option<Set<u32>> = None;
         for filter in &filters {
             let Some(rows) = filter.rows(known) else { return Selection::Filtered(System::Unknown, filters) };
             chosen = Some(match chosen {
-                Some(before) => before.intersection(&rows).copied().collect(),
+                Some(before) => before.into_iter().filter(|row| rows.contains(row)).collect(),
                 None => rows,
             });
         }
@@ -319,7 +319,7 @@ fn ask(filter: &Filter, part: &Part, question: &Question<'_>) -> Option<bool> {
 
 impl Listing {
     fn read(expansion: Node<'_>) -> Listing {
-        let mut made = Listing { codes: Vec::new(), by_code: HashMap::new(), complete: true };
+        let mut made = Listing { codes: Vec::new(), by_code: Map::default(), complete: true };
         made.add(expansion);
         let whole = |node: Node<'_>| std::str::from_utf8(node.raw()).ok()?.parse::<usize>().ok();
         made.complete = expansion.get("total").and_then(whole).is_none_or(|total| total <= made.codes.len())

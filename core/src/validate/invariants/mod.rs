@@ -14,6 +14,7 @@ use crate::fhirpath::{Element, Host, Scope};
 use crate::record::{Node, NodeKind, Record, Row, Tree};
 use crate::report::{Issue, Report, Severity};
 use crate::schema::{ElementId, TypeId, TypeKind};
+pub(super) use rules::Filter;
 use rules::{Plan, Planned, Rule, rules};
 
 /// Findings kept of one record; the rest are counted.

@@ -36,8 +36,9 @@ impl Planned {
     }
 }
 
-/// The combinations of children with which a rule holds.
-struct Filter {
+/// The combinations of children with which an expression surely holds.
+#[derive(Debug)]
+pub(in crate::validate) struct Filter {
     /// Positions of the children that matter.
     children: Vec<u8>,
     /// Bit i is set where the rule holds with combination i of them.
@@ -48,10 +49,10 @@ struct Filter {
 const MOST_CHILDREN: usize = 6;
 
 impl Filter {
-    fn new(rule: &Rule, of: TypeId) -> Option<Self> {
+    pub(in crate::validate) fn new(expression: &Expression, of: TypeId) -> Option<Self> {
         let mut children: Vec<(u8, &str)> = Vec::new();
         let place = |name: &str| of.elements().position(|element| element.name() == name);
-        rule.expression.child_names(|name| {
+        expression.child_names(|name| {
             if let Some(at) = place(name).filter(|_| !children.iter().any(|(_, known)| *known == name)) {
                 children.push((at as u8, name));
             }
@@ -65,11 +66,11 @@ impl Filter {
                 let at = children.iter().position(|(_, known)| *known == name)?;
                 Some(combination >> at & 1 == 1)
             };
-            holds |= u64::from(rule.expression.surely_holds(&has)) << combination;
+            holds |= u64::from(expression.surely_holds(&has)) << combination;
         }
         (holds != 0).then(|| Filter { children: children.into_iter().map(|(at, _)| at).collect(), holds })
     }
-    fn passes(&self, present: u128) -> bool {
+    pub(in crate::validate) fn passes(&self, present: u128) -> bool {
         let bit = |(i, at): (usize, &u8)| ((present >> at & 1) as u64) << i;
         let combination: u64 = self.children.iter().enumerate().map(bit).sum();
         self.holds >> combination & 1 == 1
@@ -118,7 +119,8 @@ fn build() -> Rules {
     let compiled = |of: TypeId, found: &mut dyn Iterator<Item = &'static Invariant>| -> Vec<Arc<Rule>> {
         found.filter(|row| !READ.contains(&row.key)).map(|row| Arc::new(compile(row, of))).collect()
     };
-    let planned = |rule: &Arc<Rule>, of: TypeId| Planned { filter: Filter::new(rule, of), rule: rule.clone() };
+    let planned =
+        |rule: &Arc<Rule>, of: TypeId| Planned { filter: Filter::new(&rule.expression, of), rule: rule.clone() };
     let own: Vec<Vec<Arc<Rule>>> = TypeId::all().map(|id| compiled(id, &mut invariants(id))).collect();
     let types: Vec<Plan> = TypeId::all()
         .map(|id| {

@@ -8,7 +8,7 @@ use crate::record::{Node, Record};
 use crate::report::Severity;
 use crate::schema::{self, ElementId, ResourceType, Strength, TypeId, TypeKind};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Where FHIR's own definitions are.
 pub(crate) const HL7: &str = "http://hl7.org/fhir/StructureDefinition/";
@@ -294,7 +294,16 @@ impl Builder {
             }
         }
         self.prune(0, 0);
+        for at in (0..self.rules.len()).rev() {
+            self.rules[at].needed = self.is_needed(at as u32, 0);
+        }
         self.rules
+    }
+
+    /// Whether a rule asks for a value, itself or by one of its slices.
+    fn is_needed(&self, at: u32, depth: usize) -> bool {
+        let rule = &self.rules[at as usize];
+        rule.min > 0 || depth < 2 * DEEPEST && rule.slices.iter().any(|slice| self.is_needed(*slice, depth + 1))
     }
 
     /// Takes out what says nothing; says whether something is left.
@@ -384,12 +393,12 @@ fn type_rule(node: Node<'_>) -> Option<TypeRule> {
 
 /// The binding, and what its extensions add to it.
 fn bindings(node: Node<'_>) -> Vec<Binding> {
-    let mut found = Vec::new();
+    let mut found: Vec<Binding> = Vec::new();
     let mut push = |strength: Strength, value_set: Option<std::borrow::Cow<'_, str>>| {
         if let Some(value_set) = value_set {
-            let made = Binding { strength, value_set: (&*value_set).into() };
-            if !found.contains(&made) {
-                found.push(made);
+            let same = |one: &Binding| one.strength == strength && *one.value_set == *value_set;
+            if !found.iter().any(same) {
+                found.push(Binding { strength, value_set: (&*value_set).into(), compiled: OnceLock::new() });
             }
         }
     };

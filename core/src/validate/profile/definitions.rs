@@ -1,11 +1,11 @@
 //! The profiles of packages, compiled when they are first asked for.
 
-use super::{Profile, compile};
+use super::{HL7, Profile, compile};
+use crate::package::hash::Map;
 use crate::package::{self, Member, Package, Packages};
 use crate::record::Record;
-use crate::schema::ResourceType;
+use crate::schema::{ResourceType, TypeId};
 use crate::terminology::{Source, Terminology};
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 /// Every StructureDefinition of the packages. It can be shared between threads.
@@ -13,7 +13,10 @@ pub(crate) struct Definitions {
     packages: Packages,
     terminology: Terminology,
     /// By the address of the member, which the packages keep alive.
-    compiled: HashMap<usize, OnceLock<Option<Arc<Profile>>>>,
+    compiled: Map<usize, OnceLock<Option<Arc<Profile>>>>,
+    /// What the packages have under the name of a type, by its number.
+    bases: Vec<OnceLock<Option<Arc<Profile>>>>,
+    vitals: [OnceLock<Option<Arc<Profile>>>; VITAL_SIGNS.len()],
     /// Profiles that a guide puts on every resource of a type: the type and the URL.
     globals: Vec<(Box<str>, Box<str>)>,
 }
@@ -36,7 +39,9 @@ impl Definitions {
         let globals = packages.all().iter().flat_map(Package::resources).filter(|member| member.kind().name() == GUIDE);
         let globals = globals.filter_map(|member| member.record()).flat_map(global).collect();
         let terminology = sources.into_iter().fold(Terminology::new(&packages), Terminology::with_source);
-        Definitions { packages, terminology, compiled, globals }
+        let bases = TypeId::all().map(|_| OnceLock::new()).collect();
+        let vitals = [const { OnceLock::new() }; VITAL_SIGNS.len()];
+        Definitions { packages, terminology, compiled, bases, vitals, globals }
     }
 
     pub(crate) fn packages(&self) -> &Packages {
@@ -51,6 +56,19 @@ impl Definitions {
     pub(crate) fn profile(&self, canonical: &str) -> Option<&Arc<Profile>> {
         let member = self.packages.find(ResourceType::STRUCTURE_DEFINITION, canonical)?;
         self.compiled.get(&address(member))?.get_or_init(|| compile(&self.chain(member)).map(Arc::new)).as_ref()
+    }
+
+    /// What the packages have under the name of a type.
+    pub(crate) fn base(&self, of: TypeId) -> Option<&Arc<Profile>> {
+        let slot = self.bases.get(usize::from(of.0))?;
+        slot.get_or_init(|| self.profile(&format!("{HL7}{}", of.name())).cloned()).as_ref()
+    }
+
+    /// The profile that an Observation with this LOINC code has to follow (R4, Observation, vital signs).
+    pub(crate) fn vital_sign(&self, loinc: &str) -> Option<&Arc<Profile>> {
+        let at = VITAL_SIGNS.iter().position(|(code, _)| *code == loinc)?;
+        let name = VITAL_SIGNS[at].1;
+        self.vitals[at].get_or_init(|| self.profile(&format!("{HL7}{name}")).cloned()).as_ref()
     }
 
     /// A profile, or after `#` a rule of it.
@@ -91,6 +109,20 @@ impl Definitions {
         chain
     }
 }
+
+/// LOINC codes of vital signs and the profile of R4 that goes with each.
+const VITAL_SIGNS: &[(&str, &str)] = &[
+    ("85353-1", "vitalspanel"),
+    ("9279-1", "resprate"),
+    ("8867-4", "heartrate"),
+    ("2708-6", "oxygensat"),
+    ("8310-5", "bodytemp"),
+    ("8302-2", "bodyheight"),
+    ("9843-4", "headcircum"),
+    ("29463-7", "bodyweight"),
+    ("39156-5", "bmi"),
+    ("85354-9", "bp"),
+];
 
 fn address(member: &Arc<Member>) -> usize {
     Arc::as_ptr(member) as usize

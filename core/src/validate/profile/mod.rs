@@ -15,6 +15,7 @@ pub(crate) use definitions::Definitions;
 pub(crate) use pattern::Pattern;
 
 use crate::schema::{ElementId, Strength, TypeId};
+use crate::terminology::ValueSet;
 use std::sync::{Arc, OnceLock};
 
 /// A compiled StructureDefinition.
@@ -76,8 +77,22 @@ pub(crate) struct Rule {
     pub(crate) same_as: Option<u32>,
     /// The single type, where there is one: what names of children mean.
     pub(crate) type_id: Option<TypeId>,
+    /// Whether something is to be said where there is no value: a minimum, of the element or of a slice.
+    pub(crate) needed: bool,
     /// How a value is told to belong to this slice; worked out at first use.
     pub(crate) tests: OnceLock<Box<[Test]>>,
+    /// What references may point to; worked out at first use.
+    pub(crate) targets: OnceLock<Box<[Target]>>,
+}
+
+/// What a reference may point to.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) url: Arc<str>,
+    /// The type that the profile of this URL is about; None where it is in no package.
+    pub(crate) kind: Option<Box<str>>,
+    /// Whether it is a type of R4 itself.
+    pub(crate) base: bool,
 }
 
 /// What a profile asks of the parts of a narrative.
@@ -109,10 +124,12 @@ pub(crate) enum Aggregation {
     Bundled,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) strength: Strength,
     pub(crate) value_set: Arc<str>,
+    /// The value set, compiled at first use.
+    pub(crate) compiled: OnceLock<Option<Arc<ValueSet>>>,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! The formal constraints of profiles.
 
 use super::Run;
-use super::items::Item;
+use super::items::{Item, Present};
 use super::reference::literal_kind_of;
 use crate::error::Code;
 use crate::fhirpath::{Expression, Host, Item as Value, Scope};
@@ -13,8 +13,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 impl<'a> Run<'a> {
-    pub(super) fn constraints(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) {
+    pub(super) fn constraints(
+        &mut self,
+        item: Item<'a>,
+        present: Option<Present>,
+        profile: &'a Arc<Profile>,
+        rule: &'a Rule,
+        resource: usize,
+    ) {
         for constraint in &rule.constraints {
+            if present.is_some_and(|present| constraint.surely_holds(present.of, present.found)) {
+                continue;
+            }
             let Some(expression) = constraint.expression() else {
                 self.find(item.node(), Code::ConstraintUnread, Severity::Information, "a constraint that is FHIRPath")
                     .of(profile)

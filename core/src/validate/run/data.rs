@@ -4,72 +4,80 @@ use super::Run;
 use crate::error::Code;
 use crate::record::{Node, NodeKind, Row};
 use crate::report::Severity;
-use crate::schema::TypeId;
+use crate::schema::{TypeId, TypeKind};
+use crate::validate::References;
 use std::sync::LazyLock;
 
 /// What is looked at in a value of a type.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Other,
+    Resource,
+    Entry,
     Extension,
     Attachment,
     Coded,
     Reference,
+    Markdown,
 }
 
-static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
-    let kind = |type_id: TypeId| match type_id.name() {
-        "Extension" => Kind::Extension,
-        "Attachment" => Kind::Attachment,
-        "Coding" | "Quantity" | "Age" | "Count" | "Distance" | "Duration" => Kind::Coded,
-        "Reference" => Kind::Reference,
-        _ => Kind::Other,
-    };
-    TypeId::all().map(kind).collect()
-});
+/// By the number of the type.
+pub(super) fn kinds() -> &'static [Kind] {
+    static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+        let kind = |type_id: TypeId| match type_id.name() {
+            _ if type_id.row().kind == TypeKind::Resource => Kind::Resource,
+            "Bundle.entry" => Kind::Entry,
+            "Extension" => Kind::Extension,
+            "Attachment" => Kind::Attachment,
+            "Coding" | "Quantity" | "Age" | "Count" | "Distance" | "Duration" => Kind::Coded,
+            "Reference" => Kind::Reference,
+            "markdown" => Kind::Markdown,
+            _ => Kind::Other,
+        };
+        TypeId::all().map(kind).collect()
+    });
+    &KINDS
+}
 
 impl<'a> Run<'a> {
     pub(super) fn values(&mut self) {
-        let mut above: Vec<Node<'a>> = Vec::new();
-        let (mut open, mut next): (Vec<usize>, usize) = (Vec::new(), 0);
-        for row in 0..self.record.row_count() {
-            let node = self.record.node(row);
-            while above.last().is_some_and(|last| last.row().next as usize <= row) {
-                above.pop();
+        let kinds = kinds();
+        for (at, row) in self.record.tree().rows.iter().enumerate() {
+            if row.flags & Row::COMPANION != 0 {
+                self.companion(self.record.node(at), self.above(at).last().copied());
             }
-            let ended = |number: &usize| self.resources[*number].node.row().next as usize <= row;
-            while open.last().is_some_and(ended) {
-                open.pop();
+            if row.type_id == Row::NONE {
+                continue;
             }
-            if self.resources.get(next).is_some_and(|next| next.node.at() == row) {
-                open.push(next);
-                next += 1;
-            }
-            let inside = open.last().copied().unwrap_or_default();
-            if node.row().flags & Row::COMPANION != 0 {
-                self.companion(node, above.last().copied());
-            }
-            if node.kind() == NodeKind::Object
-                && let Some(type_id) = node.type_id()
-            {
-                match KINDS.get(type_id.0 as usize) {
-                    Some(Kind::Extension) => self.extension(node, &above, inside),
-                    Some(Kind::Attachment) => self.attachment(node),
-                    Some(Kind::Coded) => self.coding(node),
-                    Some(Kind::Reference) => self.exists(node, inside),
-                    _ => {}
+            let node = self.record.node(at);
+            match (kinds.get(usize::from(row.type_id)), row.kind) {
+                (Some(Kind::Extension), NodeKind::Object) => {
+                    self.extension(node, &self.above(at), self.enclosing(node));
                 }
-            }
-            if node.kind() == NodeKind::String
-                && !self.options.html_in_markdown
-                && node.type_id().is_some_and(|type_id| type_id.name() == "markdown")
-            {
-                self.markdown(node);
-            }
-            if matches!(node.kind(), NodeKind::Object | NodeKind::Array) {
-                above.push(node);
+                (Some(Kind::Attachment), NodeKind::Object) => self.attachment(node),
+                (Some(Kind::Coded), NodeKind::Object) => self.coding(node),
+                (Some(Kind::Reference), NodeKind::Object) if self.options.references == References::MustExist => {
+                    self.exists(node, self.enclosing(node));
+                }
+                (Some(Kind::Markdown), NodeKind::String) if !self.options.html_in_markdown => self.markdown(node),
+                _ => {}
             }
         }
+    }
+
+    /// The values that a value is inside of, from the outermost in.
+    fn above(&self, target: usize) -> Vec<Node<'a>> {
+        let (mut found, mut at) = (Vec::with_capacity(8), 0);
+        let rows = &self.record.tree().rows;
+        while at < target {
+            if rows[at].next as usize <= target {
+                at = rows[at].next as usize;
+            } else {
+                found.push(self.record.node(at));
+                at += 1;
+            }
+        }
+        found
     }
 
     /// What stands under `_x` and has an id only says nothing without a value (R4, ele-1).

@@ -7,6 +7,7 @@ use crate::record::{Node, NodeKind};
 use crate::report::Severity;
 use crate::validate::UnknownExtensions;
 use crate::validate::profile::{Constraint, Context, Profile};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// What is above a value: the nodes from the resource down to its parent.
@@ -23,7 +24,7 @@ impl<'a> Run<'a> {
         let modifier = node.element().is_some_and(|element| element.name() == "modifierExtension");
         let outer = above.iter().rev().find(|node| node.kind() == NodeKind::Object);
         let inside = outer.filter(|node| node.type_id().is_some_and(|type_id| type_id.name() == "Extension"));
-        if !text.contains(':') {
+        if memchr::memchr(b':', text.as_bytes()).is_none() {
             match inside.and_then(|outer| outer.text("url")).and_then(|url| self.definitions.profile(&url)) {
                 Some(profile) if !names_part(profile, &text) => {
                     self.find(node, Code::ExtensionPart, Severity::Error, "a part that the extension's definition has")
@@ -78,7 +79,8 @@ impl<'a> Run<'a> {
         if profile.contexts.is_empty() {
             return;
         }
-        let names = element_names(above);
+        let names = OnceCell::new();
+        let names = || names.get_or_init(|| element_names(above));
         let parent = above.iter().rev().find(|node| node.kind() == NodeKind::Object || node.kind() != NodeKind::Array);
         // On the extension itself or on its value.
         let is_extension = |node: &&Node<'a>| node.type_id().is_some_and(|type_id| type_id.name() == "Extension");
@@ -88,8 +90,9 @@ impl<'a> Run<'a> {
             Context::Element(path) => {
                 let path = path.split('#').next_back().unwrap_or_default();
                 matches!(path, "Element" | "Resource" | "DomainResource" | "CanonicalResource" | "MetadataResource")
-                    && generic(path, parent.copied(), &names)
-                    || names.iter().any(|name| name == path)
+                    && generic(path, parent.copied())
+                    || is_named(above, path)
+                    || names().iter().any(|name| name == path)
             }
             Context::Extension(url) => extension.as_deref() == Some(url.split('#').next().unwrap_or_default()),
             Context::Path(path) => match (path.expression(), parent) {
@@ -111,13 +114,20 @@ impl<'a> Run<'a> {
 }
 
 /// Whether an abstract context holds.
-fn generic(path: &str, parent: Option<Node<'_>>, _names: &[String]) -> bool {
+fn generic(path: &str, parent: Option<Node<'_>>) -> bool {
     let Some(type_id) = parent.and_then(Node::type_id) else { return true };
     match path {
         "Element" => true,
         "CanonicalResource" | "MetadataResource" => type_id.elements().any(|element| element.name() == "url"),
         _ => type_id.is_a(path),
     }
+}
+
+/// Whether the element above is of the type of this name.
+fn is_named(above: &[Node<'_>], name: &str) -> bool {
+    let parent = above.last().filter(|parent| parent.row().flags & crate::record::Row::COMPANION == 0);
+    let chain = std::iter::successors(parent.and_then(|parent| parent.type_id()), |type_id| type_id.base());
+    chain.into_iter().any(|type_id| type_id.name() == name)
 }
 
 /// What the element above is called: its paths (`Patient.contact.name`), its type and what that is derived from.

@@ -1,7 +1,7 @@
 //! The values of an element: what stands under its name and what stands under `_name`.
 
 use crate::record::{Node, NodeKind, Row};
-use crate::schema::ElementId;
+use crate::schema::{ElementId, TypeId};
 
 /// One value of an element: a node, the companion `_x` of a primitive, or both.
 #[derive(Clone, Copy)]
@@ -18,29 +18,60 @@ impl<'a> Item<'a> {
     pub(super) fn node(&self) -> Node<'a> {
         self.value.or(self.companion).expect("an item has a value or a companion")
     }
-    /// The values of the element `name` in it.
-    pub(super) fn children(&self, name: &str) -> Vec<Item<'a>> {
-        self.children_of(name, None)
-    }
-    /// The values of an element in it, by name and, where it is known, by R4's row of it.
-    pub(super) fn children_of(&self, name: &str, element: Option<ElementId>) -> Vec<Item<'a>> {
-        let mut found = Vec::new();
+    /// Adds the values of an element in it, by name and, where it is known, by R4's row of it.
+    pub(super) fn children_into(&self, name: &str, element: Option<ElementId>, found: &mut Vec<Item<'a>>) {
         let from_companion = self.companion.filter(|_| name == "extension" || name == "id");
         for node in from_companion.into_iter().chain(self.value.filter(|value| value.kind() == NodeKind::Object)) {
-            children(node, name, element, &mut found);
+            children(node, name, element, found);
         }
-        found
+    }
+    /// Which elements it has, where that is plain to see.
+    pub(super) fn present(&self) -> Option<Present> {
+        let node = self.value.filter(|value| value.kind() == NodeKind::Object && self.companion.is_none())?;
+        let of = node.type_id()?;
+        let first = of.element(0).0;
+        let mut found = 0_u128;
+        for child in node.values() {
+            let row = child.row();
+            // Without a value in it an element is there and is not.
+            let hollow = match row.kind {
+                NodeKind::Null => true,
+                NodeKind::Array => child.items().next().is_none_or(|first| first.kind() == NodeKind::Null),
+                _ => false,
+            };
+            if row.element != Row::NONE {
+                found |= 1 << row.element.checked_sub(first).filter(|position| *position < 128 && !hollow)?;
+            }
+        }
+        Some(Present { of, first, found })
+    }
+}
+
+/// The elements that an object has, by their position in its type.
+#[derive(Clone, Copy)]
+pub(super) struct Present {
+    pub(super) of: TypeId,
+    first: u16,
+    /// Bit i is set where the i-th element is there.
+    pub(super) found: u128,
+}
+
+impl Present {
+    /// Whether it is certain that the object does not have the element.
+    pub(super) fn lacks(self, element: ElementId) -> bool {
+        let position = element.0.wrapping_sub(self.first);
+        position < 128 && self.found >> position & 1 == 0 && element.owner() == self.of
     }
 }
 
 fn children<'a>(of: Node<'a>, name: &str, element: Option<ElementId>, found: &mut Vec<Item<'a>>) {
     let (mut value, mut companion) = (None, None);
     // Rows of one type are compared by number, those of another by name.
-    let number = element.filter(|element| of.type_id() == Some(element.owner()));
+    let number = element.filter(|element| of.type_id() == Some(element.owner())).map(|element| element.0);
     for child in of.values() {
         let row = child.row();
         let named = match number {
-            Some(number) => child.element() == Some(number),
+            Some(number) => row.element == number,
             None => child.element().is_some_and(|element| element.name() == name),
         };
         if named && row.flags & Row::COMPANION != 0 {

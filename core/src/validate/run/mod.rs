@@ -17,12 +17,13 @@ use super::validator::Entry;
 use super::{Options, invariants, questionnaire};
 use crate::error::Code;
 use crate::json;
-use crate::record::{Node, NodeKind, Record};
+use crate::package::hash::{Map, Set};
+use crate::record::{Node, NodeKind, Record, Row};
 use crate::report::{Issue, Report, Severity};
 use crate::schema::{ResourceType, TypeId, TypeKind};
 use constraints::Known;
+use items::Item;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// One validation of one record.
@@ -32,9 +33,9 @@ pub(super) struct Run<'a> {
     record: &'a Record,
     resources: Vec<Resource<'a>>,
     /// What resources of a Bundle are called: their full URLs.
-    addresses: HashMap<Cow<'a, str>, Vec<usize>>,
+    addresses: Map<Cow<'a, str>, Vec<usize>>,
     found: Vec<Finding>,
-    seen: HashSet<(u32, Code, Option<Arc<str>>)>,
+    seen: Set<(u32, Code, Option<Arc<str>>)>,
     over: u64,
     /// How many trials are open: then findings only count.
     trials: usize,
@@ -42,9 +43,12 @@ pub(super) struct Run<'a> {
     steps: u64,
     depth: usize,
     /// What was checked against which profile, and how a trial ended.
-    checked: HashSet<(usize, *const Profile)>,
-    tried: HashMap<(usize, *const Profile), bool>,
-    open: HashSet<(usize, *const Profile)>,
+    checked: Set<(usize, *const Profile)>,
+    tried: Map<(usize, *const Profile), bool>,
+    /// What is being looked at: no more than profiles within profiles.
+    open: Vec<(usize, *const Profile)>,
+    /// Lists that nobody needs at the moment.
+    lists: Vec<Vec<Item<'a>>>,
 }
 
 /// A resource of the record: itself, one of a Bundle or Parameters, or a contained one.
@@ -80,17 +84,18 @@ impl<'a> Run<'a> {
             options,
             record,
             resources: Vec::new(),
-            addresses: HashMap::new(),
+            addresses: Map::default(),
             found: Vec::new(),
-            seen: HashSet::new(),
+            seen: Set::default(),
             over: 0,
             trials: 0,
             errors: 0,
             steps: STEPS_LEAST + STEPS_EACH * record.row_count() as u64,
             depth: 0,
-            checked: HashSet::new(),
-            tried: HashMap::new(),
-            open: HashSet::new(),
+            checked: Set::default(),
+            tried: Map::default(),
+            open: Vec::new(),
+            lists: Vec::new(),
         };
         run.list_resources();
         run
@@ -131,7 +136,7 @@ impl<'a> Run<'a> {
     fn resource(&mut self, number: usize, asked: &[&str]) {
         let Resource { node, kind, .. } = self.resources[number];
         let definitions = self.definitions;
-        if let Some(base) = definitions.profile(&format!("{}{}", super::profile::HL7, kind.name())) {
+        if let Some(base) = definitions.base(kind) {
             self.conform(node, base, number);
         }
         for url in asked {
@@ -225,9 +230,7 @@ impl<'a> Run<'a> {
             if coding.text("system").as_deref() != Some("http://loinc.org") {
                 continue;
             }
-            let Some(code) = coding.text("code") else { continue };
-            let Some((_, name)) = VITAL_SIGNS.iter().find(|(known, _)| *known == code) else { continue };
-            if let Some(profile) = self.definitions.profile(&format!("{}{name}", super::profile::HL7)) {
+            if let Some(profile) = coding.text("code").and_then(|code| self.definitions.vital_sign(&code)) {
                 self.conform(node, profile, number);
             }
         }
@@ -253,18 +256,22 @@ impl<'a> Run<'a> {
     fn list_resources(&mut self) {
         let mut open: Vec<(usize, usize)> = Vec::new(); // number of the resource, row after it
         let mut entry: Option<Node<'a>> = None;
-        for row in 0..self.record.row_count() {
+        let kinds = data::kinds();
+        for (row, found) in self.record.tree().rows.iter().enumerate() {
+            if found.kind != NodeKind::Object || found.type_id == Row::NONE {
+                continue;
+            }
+            let (kind, node) = (TypeId(found.type_id), self.record.node(row));
+            match kinds.get(usize::from(found.type_id)) {
+                Some(data::Kind::Resource) => {}
+                Some(data::Kind::Entry) => {
+                    entry = Some(node);
+                    continue;
+                }
+                _ => continue,
+            }
             while open.last().is_some_and(|(_, end)| *end <= row) {
                 open.pop();
-            }
-            let node = self.record.node(row);
-            if node.kind() == NodeKind::Object && node.type_id().is_some_and(|type_id| type_id.name() == "Bundle.entry")
-            {
-                entry = Some(node);
-            }
-            let Some(kind) = node.type_id().filter(|kind| kind.row().kind == TypeKind::Resource) else { continue };
-            if node.kind() != NodeKind::Object {
-                continue;
             }
             let above = open.last().map(|(number, _)| *number);
             let contained = node.element().is_some_and(|element| element.name() == "contained");
@@ -400,17 +407,3 @@ impl TypeId {
         matches!(name, "Resource" | "DomainResource") && self.row().kind == TypeKind::Resource
     }
 }
-
-/// LOINC codes of vital signs and the profile of R4 that goes with each.
-const VITAL_SIGNS: &[(&str, &str)] = &[
-    ("85353-1", "vitalspanel"),
-    ("9279-1", "resprate"),
-    ("8867-4", "heartrate"),
-    ("2708-6", "oxygensat"),
-    ("8310-5", "bodytemp"),
-    ("8302-2", "bodyheight"),
-    ("9843-4", "headcircum"),
-    ("29463-7", "bodyweight"),
-    ("39156-5", "bmi"),
-    ("85354-9", "bp"),
-];

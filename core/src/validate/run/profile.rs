@@ -1,6 +1,6 @@
 //! A value against the rules of a profile.
 
-use super::items::Item;
+use super::items::{Item, Present};
 use super::{DEEPEST, Run};
 use crate::decimal::Decimal;
 use crate::error::Code;
@@ -9,7 +9,7 @@ use crate::report::Severity;
 use crate::schema::TypeId;
 use crate::time::Timestamp;
 use crate::time::fhir::DateTime;
-use crate::validate::profile::{Narrative, Pattern, Profile, Rule, TypeRule};
+use crate::validate::profile::{Narrative, Pattern, Profile, Rule};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -21,15 +21,16 @@ impl<'a> Run<'a> {
 
     pub(super) fn conform_item(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, resource: usize) {
         let key = (item.node().at(), Arc::as_ptr(profile));
-        if self.trials == 0 && !self.checked.insert(key) || !self.open.insert(key) {
+        if self.trials == 0 && !self.checked.insert(key) || self.open.contains(&key) {
             return; // looked at already, or being looked at: a circle is no error of its own
         }
+        self.open.push(key);
         if self.depth < DEEPEST && self.step() {
             self.depth += 1;
             self.item(item, profile, 0, resource);
             self.depth -= 1;
         }
-        self.open.remove(&key);
+        self.open.pop();
     }
 
     /// Whether a value conforms to a profile; what is found is forgotten.
@@ -38,7 +39,7 @@ impl<'a> Run<'a> {
         if let Some(known) = self.tried.get(&key) {
             return *known;
         }
-        let circle = !self.open.is_empty() && self.open.contains(&key);
+        let circle = self.open.contains(&key);
         let good = self.trial(|run| run.conform_item(item, profile, resource));
         // What was assumed of an open circle is not kept.
         if !circle && self.open.is_empty() {
@@ -64,16 +65,31 @@ impl<'a> Run<'a> {
                 .done();
         }
         self.bindings(item, profile, rule);
-        self.constraints(item, profile, rule, resource);
-        self.children(item, profile, rule, resource);
-    }
-
-    fn children(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) {
         let borrowed = rule.same_as.filter(|_| rule.children.is_empty());
         let children = borrowed.map_or(&rule.children, |from| &profile.rules[from as usize].children);
+        let present = if children.is_empty() && rule.constraints.is_empty() { None } else { item.present() };
+        self.constraints(item, present, profile, rule, resource);
+        self.children(item, present, profile, children, resource);
+    }
+
+    fn children(
+        &mut self,
+        item: Item<'a>,
+        present: Option<Present>,
+        profile: &'a Arc<Profile>,
+        children: &'a [u32],
+        resource: usize,
+    ) {
         for child in children {
             let rule = &profile.rules[*child as usize];
-            let items = item.children_of(&rule.name, rule.element);
+            let quiet = !rule.needed && !(rule.must_support && self.options.must_support);
+            if let (Some(present), Some(element), true) = (present, rule.element, quiet)
+                && present.lacks(element)
+            {
+                continue;
+            }
+            let mut items = self.list();
+            item.children_into(&rule.name, rule.element, &mut items);
             self.count(item, items.len(), rule, profile);
             if rule.must_support && items.is_empty() && self.options.must_support {
                 let message = format!("`{}`, which the profile asks systems to support", rule.name);
@@ -85,7 +101,17 @@ impl<'a> Run<'a> {
             if !rule.slices.is_empty() || rule.slicing.is_some() {
                 self.slices(item, &items, profile, *child, resource);
             }
+            self.give_back(items);
         }
+    }
+
+    /// An empty list, and its way back when it is no longer needed.
+    pub(super) fn list(&mut self) -> Vec<Item<'a>> {
+        self.lists.pop().unwrap_or_default()
+    }
+    pub(super) fn give_back(&mut self, mut list: Vec<Item<'a>>) {
+        list.clear();
+        self.lists.push(list);
     }
 
     /// Compares how many values there are with how many there have to be.
@@ -117,20 +143,20 @@ impl<'a> Run<'a> {
     fn types(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) -> bool {
         let node = item.node();
         let Some(type_id) = item.value.and_then(Node::type_id) else { return true };
-        let fitting: Vec<&TypeRule> = rule.types.iter().filter(|one| fits(type_id, &one.code)).collect();
-        if fitting.is_empty() {
+        let fitting = || rule.types.iter().filter(|one| fits(type_id, &one.code));
+        if fitting().next().is_none() {
             self.find(node, Code::ProfileType, Severity::Error, "a type that the profile allows").of(profile).done();
             return false;
         }
-        let profiles: Vec<&'a Arc<str>> = fitting.iter().flat_map(|one| rule_profiles(rule, one)).collect();
-        if !profiles.is_empty() && fitting.iter().all(|one| !one.profiles.is_empty()) {
+        if fitting().all(|one| !one.profiles.is_empty()) {
+            let profiles: Vec<&'a Arc<str>> = fitting().flat_map(|one| &one.profiles).collect();
             self.one_of(item, profile, &profiles, resource);
         }
-        if type_id.name() == "Reference" && fitting.iter().all(|one| !one.targets.is_empty()) {
+        if type_id.name() == "Reference" && fitting().all(|one| !one.targets.is_empty()) {
             self.target(node, profile, rule, resource);
         }
-        let modes: Vec<_> = fitting.iter().flat_map(|one| one.aggregation.iter().copied()).collect();
-        if !modes.is_empty() {
+        if fitting().any(|one| !one.aggregation.is_empty()) {
+            let modes: Vec<_> = fitting().flat_map(|one| one.aggregation.iter().copied()).collect();
             self.aggregation(node, profile, &modes, resource);
         }
         true
@@ -217,10 +243,6 @@ impl<'a> Run<'a> {
             }
         }
     }
-}
-
-fn rule_profiles<'a>(rule: &'a Rule, one: &TypeRule) -> &'a [Arc<str>] {
-    rule.types.iter().find(|known| std::ptr::eq(*known, one)).map_or(&[], |known| &known.profiles)
 }
 
 /// Whether a value of `type_id` may stand where a definition says `code`.

@@ -7,7 +7,7 @@ use crate::record::{Node, is_id};
 use crate::report::Severity;
 use crate::schema::ResourceType;
 use crate::validate::References;
-use crate::validate::profile::{Aggregation, HL7, Profile, Rule, type_named};
+use crate::validate::profile::{Aggregation, HL7, Profile, Rule, Target, type_named};
 use std::sync::Arc;
 
 impl<'a> Run<'a> {
@@ -25,8 +25,11 @@ impl<'a> Run<'a> {
             }
             return self.contained(outer, id);
         }
+        if self.addresses.is_empty() && self.resources[from].bundle.is_none() {
+            return None; // nothing here has an address
+        }
         let (text, fragment) = text.split_once('#').map_or((text, None), |(text, id)| (text, Some(id)));
-        let plain = text.split("/_history/").next().unwrap_or(text);
+        let plain = without_history(text);
         let found = self.in_bundle(plain, text, from)?;
         match fragment {
             Some(id) => self.contained(found, id),
@@ -81,12 +84,15 @@ impl<'a> Run<'a> {
 
     /// Checks what a Reference points to against the targets of a profile.
     pub(super) fn target(&mut self, node: Node<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, from: usize) {
-        let targets = || rule.types.iter().flat_map(|one| one.targets.iter());
+        let targets = rule.targets.get_or_init(|| {
+            let base = |url: &str| url.strip_prefix(HL7).is_some_and(|name| type_named(name).is_some());
+            let urls = rule.types.iter().flat_map(|one| &one.targets);
+            urls.map(|url| Target { url: url.clone(), kind: self.kind_of(url), base: base(url) }).collect()
+        });
         let Some(number) = self.resolve(node, from) else {
-            let base = |url: &Arc<str>| url.strip_prefix(HL7).is_some_and(|name| type_named(name).is_some());
             if self.options.references == References::MustConform
                 && node.get("reference").is_some()
-                && !targets().any(base)
+                && !targets.iter().any(|target| target.base)
             {
                 self.find(
                     node,
@@ -98,10 +104,11 @@ impl<'a> Run<'a> {
                 .done();
             }
             let Some(kind) = literal_kind(node).filter(|_| self.options.trust_addresses) else { return };
-            let unknown = targets().any(|url| self.kind_of(url).is_none());
-            let allowed =
-                |url: &Arc<str>| self.kind_of(url).is_some_and(|name| *name == *kind.name() || &*name == "Resource");
-            if !unknown && !targets().any(allowed) {
+            let allowed = |target: &Target| match &target.kind {
+                Some(name) => **name == *kind.name() || **name == *"Resource",
+                None => true, // nobody can tell
+            };
+            if !targets.iter().any(allowed) {
                 self.find(node, Code::ReferenceTarget, Severity::Error, "a resource type that the profile allows")
                     .of(profile)
                     .done();
@@ -110,10 +117,10 @@ impl<'a> Run<'a> {
         };
         let (target, kind) = (self.resources[number].node, self.resources[number].kind);
         let (mut typed, mut unknown) = (false, false);
-        for url in targets() {
-            match self.kind_of(url) {
+        for Target { url, kind: wanted, .. } in targets {
+            match wanted {
                 None => unknown = true,
-                Some(name) if !kind.is_a(&name) => {}
+                Some(name) if !kind.is_a(name) => {}
                 Some(_) => {
                     typed = true;
                     let plain = url.strip_prefix(HL7).is_some_and(|name| name == kind.name() || name == "Resource");
@@ -184,9 +191,17 @@ fn literal_kind(reference: Node<'_>) -> Option<ResourceType> {
     }
 }
 
+/// An address without the version after it.
+fn without_history(text: &str) -> &str {
+    if memchr::memchr(b'_', text.as_bytes()).is_none() {
+        return text;
+    }
+    text.split("/_history/").next().unwrap_or_default()
+}
+
 /// The type in `Type/id`, relative or at the end of an http address.
 pub(super) fn literal_kind_of(text: &str) -> Option<ResourceType> {
-    let plain = text.split("/_history/").next().unwrap_or_default();
+    let plain = without_history(text);
     let (rest, id) = plain.rsplit_once('/')?;
     let kind = rest.rsplit('/').next()?;
     let rooted = rest == kind || plain.starts_with("http");

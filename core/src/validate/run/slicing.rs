@@ -23,13 +23,18 @@ impl<'a> Run<'a> {
         let rule = &profile.rules[at as usize];
         let open = Slicing::default();
         let slicing = rule.slicing.as_ref().unwrap_or(&open);
-        let mut groups: Vec<Vec<Item<'a>>> = vec![Vec::new(); rule.slices.len()];
+        if rule.slices.is_empty() && slicing.closed != Closed::Yes {
+            return;
+        }
+        // The slice of each value.
+        let mut places: Vec<Option<usize>> = Vec::with_capacity(items.len());
         let (mut last, mut unmatched) = (0, false);
         for item in items {
             let found = rule
                 .slices
                 .iter()
                 .position(|slice| self.belongs(*item, profile, *slice, &slicing.discriminators, resource));
+            places.push(found);
             let Some(found) = found else {
                 unmatched = true;
                 if slicing.closed == Closed::Yes {
@@ -51,10 +56,11 @@ impl<'a> Run<'a> {
                 self.find(item.node(), Code::SliceOrder, Severity::Error, message).of(profile).done();
             }
             last = found;
-            groups[found].push(*item);
         }
-        for (slice, group) in rule.slices.iter().zip(groups) {
+        for (number, slice) in rule.slices.iter().enumerate() {
             let inner = &profile.rules[*slice as usize];
+            let mut group = self.list();
+            group.extend(items.iter().zip(&places).filter(|(_, place)| **place == Some(number)).map(|(item, _)| *item));
             self.count(parent, group.len(), inner, profile);
             for item in &group {
                 self.item(*item, profile, *slice, resource);
@@ -62,6 +68,7 @@ impl<'a> Run<'a> {
             if !inner.slices.is_empty() {
                 self.slices(parent, &group, profile, *slice, resource);
             }
+            self.give_back(group);
         }
     }
 
@@ -88,32 +95,45 @@ impl<'a> Run<'a> {
         if !self.step() {
             return false;
         }
-        let mut at = vec![item];
-        for step in &test.path {
-            at = at.into_iter().flat_map(|item| self.walk(item, step, resource)).collect();
-        }
         test.needs.iter().any(|need| match need {
-            Need::Exists(wanted) => at.is_empty() != *wanted,
-            _ => at.iter().any(|item| self.meets(*item, need, resource)),
+            Need::Exists(wanted) => self.reaches(item, &test.path, resource, &mut |_, _| true) == *wanted,
+            _ => self.reaches(item, &test.path, resource, &mut |run, item| run.meets(item, need, resource)),
         })
     }
 
-    fn walk(&mut self, item: Item<'a>, step: &Step, resource: usize) -> Vec<Item<'a>> {
+    /// Whether `good` says yes to something at the end of a path.
+    fn reaches(
+        &mut self,
+        item: Item<'a>,
+        path: &'a [Step],
+        resource: usize,
+        good: &mut dyn FnMut(&mut Self, Item<'a>) -> bool,
+    ) -> bool {
+        let Some((step, rest)) = path.split_first() else { return good(self, item) };
         match step {
-            Step::Name(name) => item.children(name),
+            Step::Name(name) => {
+                let mut found = self.list();
+                item.children_into(name, None, &mut found);
+                let reached = found.iter().any(|item| self.reaches(*item, rest, resource, good));
+                self.give_back(found);
+                reached
+            }
             Step::Extension(url) => {
-                let mut found = item.children("extension");
+                let mut found = self.list();
+                item.children_into("extension", None, &mut found);
                 found.retain(|item| item.node().text("url").as_deref() == Some(&**url));
-                found
+                let reached = found.iter().any(|item| self.reaches(*item, rest, resource, good));
+                self.give_back(found);
+                reached
             }
             Step::OfType(code) => {
                 let typed = item.value.and_then(Node::type_id).is_some_and(|type_id| fits(type_id, code));
-                if typed { vec![item] } else { Vec::new() }
+                typed && self.reaches(item, rest, resource, good)
             }
-            Step::Resolve => {
-                let target = self.resolve(item.node(), resource);
-                target.map(|number| Item::of(self.resources[number].node)).into_iter().collect()
-            }
+            Step::Resolve => match self.resolve(item.node(), resource) {
+                Some(number) => self.reaches(Item::of(self.resources[number].node), rest, resource, good),
+                None => false,
+            },
         }
     }
 

@@ -6,7 +6,7 @@ use crate::error::Code;
 use crate::record::Node;
 use crate::report::Severity;
 use crate::schema::{ResourceType, Strength};
-use crate::terminology::{Coding, Content, Outcome};
+use crate::terminology::{Coding, Content, Outcome, ValueSet};
 use crate::validate::profile::{Profile, Rule};
 use std::sync::Arc;
 
@@ -18,7 +18,10 @@ impl<'a> Run<'a> {
             if binding.strength == Strength::Required && seen_by_structure(node) {
                 continue;
             }
-            let outcome = self.member(node, &binding.value_set);
+            let terminology = self.definitions.terminology();
+            let compiled = || terminology.value_set(&binding.value_set);
+            let set = binding.compiled.get_or_init(compiled).as_deref();
+            let outcome = self.member(node, set, &binding.value_set);
             let (code, severity, wanted) = match (outcome, binding.strength) {
                 (None, Strength::Required) if node.get("extension").is_none() => {
                     (Code::BindingRequired, Severity::Error, "a code of the required value set")
@@ -46,14 +49,21 @@ impl<'a> Run<'a> {
     }
 
     /// How a code, Coding, Quantity or CodeableConcept stands to a value set; None where it has no code.
-    fn member(&self, node: Node<'a>, value_set: &str) -> Option<Outcome> {
+    fn member(&self, node: Node<'a>, set: Option<&ValueSet>, value_set: &str) -> Option<Outcome> {
         let terminology = self.definitions.terminology();
         if node.type_id().is_some_and(|type_id| type_id.name() == "CodeableConcept") {
             let mut codings = node.list("coding").filter_map(Coding::read).peekable();
             codings.peek()?;
-            return Some(terminology.validate_any(value_set, codings));
+            return Some(match set {
+                Some(set) => terminology.any_is_in(set, codings),
+                None => terminology.validate_any(value_set, codings),
+            });
         }
-        Some(terminology.validate_code(value_set, &Coding::read(node)?))
+        let coding = Coding::read(node)?;
+        Some(match set {
+            Some(set) => terminology.is_in(set, &coding),
+            None => terminology.validate_code(value_set, &coding),
+        })
     }
 
     /// Whether a value is known to be in a value set.
@@ -63,7 +73,8 @@ impl<'a> Run<'a> {
 
     /// Whether a value is in a value set; None where nobody here can tell.
     pub(super) fn is_member(&self, node: Node<'a>, value_set: &str) -> Option<bool> {
-        match self.member(node, value_set)? {
+        let set = self.definitions.terminology().value_set(value_set);
+        match self.member(node, set.as_deref(), value_set)? {
             Outcome::In(_) => Some(true),
             Outcome::NotIn | Outcome::CodeUnknown => Some(false),
             Outcome::NotChecked(_) => None,
@@ -74,14 +85,14 @@ impl<'a> Run<'a> {
     pub(super) fn coding(&mut self, node: Node<'a>) {
         let Some(system) = node.get("system") else { return };
         let Some(url) = system.as_str() else { return };
-        if !url.contains(':') {
+        if memchr::memchr(b':', url.as_bytes()).is_none() {
             self.find(system, Code::CodingSystem, Severity::Error, "an absolute url").done();
             return;
         }
         let terminology = self.definitions.terminology();
-        let outcome = Coding::read(node).map(|coding| terminology.validate_coding(&coding));
+        let outcome = Coding::read(node).map(|coding| terminology.judge(&coding));
         let known = matches!(outcome, Some(Outcome::In(_)));
-        let supplement = || terminology.code_system(&url, None).is_some_and(|one| one.content() == Content::Supplement);
+        let supplement = || terminology.here(&url, None).is_some_and(|one| one.content() == Content::Supplement);
         let wanted = if supplement() {
             Some("a code system and no supplement of one")
         } else if !known && self.definitions.packages().find(ResourceType::VALUE_SET, &url).is_some() {
