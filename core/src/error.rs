@@ -216,6 +216,7 @@ catalogue! {
     AuditUnavailable = 601, "audit-unavailable", "the audit entry could not be written, so the access did not happen";
     AuditBroken = 602, "audit-broken", "the audit log does not verify";
     PurposeRequired = 603, "purpose-required", "the call needs a purpose of use";
+    CheckpointUnreadable = 630, "checkpoint-unreadable", "the text is not a checkpoint of this store's audit log";
     // 700-799: exchange
     RecordInvalid = 700, "record-invalid", "the record does not conform; nothing was written";
     BundleUnreadable = 701, "bundle-unreadable", "the source is not a Bundle or NDJSON that can be read";
@@ -223,8 +224,6 @@ catalogue! {
     ReferenceUnresolved = 703, "reference-unresolved", "a reference inside the change set points to nothing";
     TransactionRefused = 704, "transaction-refused", "another entry of its transaction cannot be stored, so none of them is";
     // 900-999: the edges
-    // 800-849: the life of an entry
-    Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";
     HandleClosed = 902, "handle-closed", "the handle was closed";

@@ -5,6 +5,7 @@ It shares no code with the library: HMAC and SHA of the standard library, AES-GC
 place in the file is tried.
 """
 
+import base64
 import hashlib
 import hmac
 import struct
@@ -215,7 +216,7 @@ def test_the_head_of_the_audit_log_is_signed_by_the_key_that_is_written_down(fil
         prefix, at = size.to_bytes(8, "big"), -1
         while (at := data.find(prefix, at + 1)) >= 0:
             root, signature = data[at + 8 : at + 40], data[at + 40 : at + 104]
-            text = f"ehrcore/{store.hex()}\n{size}\n{root.hex()}\n".encode()
+            text = f"ehrcore/{store.hex()}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
             try:
                 public.verify(signature, text)
                 return

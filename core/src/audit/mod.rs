@@ -7,16 +7,20 @@
 
 mod block;
 mod event;
+mod head;
+mod proof;
 mod tree;
 
-pub use event::{Event, EventKind};
-pub use tree::{Frontier, Hash, leaf_hash, root_of};
+pub use event::{Event, EventKind, MOST_PATIENTS, NAME_BYTES, TEXT_BYTES};
+pub use head::{Head, head};
+pub use proof::{Proof, continuation, prove};
+pub use tree::{Frontier, Hash, Nodes, consistency, continues, includes, inclusion, leaf_hash, root_of};
 
-use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::Random;
 use crate::keys::KeyRing;
 use block::Block;
+use proof::{KEPT, node_key};
 
 /// A row of the log: its key and its value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -38,24 +42,11 @@ pub trait Shelf {
     /// # Errors
     /// - of the shelf.
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()>;
-}
-
-/// A signed statement of how long the log is and what is in it. Keep one outside the store: then nobody can cut the log unseen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// How many events.
-    pub size: u64,
-    /// The root of the tree.
-    pub root: Hash,
-    /// Ed25519 over [`Head::text`].
-    pub signature: [u8; 64],
-}
-
-impl Head {
-    /// The text that is signed, in the form of a C2SP checkpoint: origin, size, root.
-    pub fn text(store: crate::id::StoreId, size: u64, root: &Hash) -> String {
-        format!("ehrcore/{}\n{size}\n{}\n", hex(&store.0), hex(root))
-    }
+    /// Takes a row away.
+    ///
+    /// # Errors
+    /// - of the shelf.
+    fn remove(&mut self, key: Vec<u8>) -> Result<()>;
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -66,6 +57,9 @@ const HEAD: &[u8] = b"head";
 
 /// Most events that are sealed together.
 const BLOCK: usize = 1024;
+
+/// How many times as large a block may be to be taken into the one after it.
+const JOIN: usize = 4;
 
 /// The key of the block whose first event has this number.
 fn block_key(first: u64) -> Vec<u8> {
@@ -89,17 +83,25 @@ pub fn append(
     known: &mut Known,
 ) -> Result<Head> {
     let mut frontier = match shelf.get(HEAD)? {
-        Some(row) if row == known.0 => parse(&row)?.1,
-        Some(row) => verified(&row, keys)?.1,
+        Some(row) if row == known.0 => head::parse(&row)?.1,
+        Some(row) => head::verified(&row, keys)?.1,
         None => Frontier::default(),
     };
     for some in events.chunks(BLOCK) {
-        let first = frontier.size();
-        let block = Block::new(first, some, random)?;
-        for index in 0..some.len() {
-            frontier.push(block.leaf(index));
+        let block = Block::new(frontier.size(), some, keys, random)?;
+        let mut kept = Vec::new();
+        for leaf in block.leaves() {
+            frontier.push(leaf, |level, number, hash| {
+                if level.is_multiple_of(KEPT) {
+                    kept.push((node_key(level, number), hash.to_vec()));
+                }
+            });
         }
-        shelf.put(block_key(first), block.seal(keys, random)?)?;
+        for (key, hash) in kept {
+            shelf.put(key, hash)?;
+        }
+        let block = joined(shelf, keys, block)?;
+        shelf.put(block_key(block.first()), block.seal(keys, random)?)?;
     }
     let (size, root) = (frontier.size(), frontier.root());
     let signature = keys.sign(Head::text(keys.store_id(), size, &root).as_bytes());
@@ -108,30 +110,30 @@ pub fn append(
     Ok(Head { size, root, signature })
 }
 
-/// The head and its frontier, as a row says them.
-fn parse(row: &[u8]) -> Result<(Head, Frontier)> {
-    let broken = || Code::AuditBroken.error();
-    let (fixed, rest) = row.split_at_checked(8 + 32 + 64).ok_or_else(broken)?;
-    let size = u64::from_be_bytes(fixed[..8].try_into().expect("eight bytes"));
-    let root: Hash = fixed[8..40].try_into().expect("thirty-two bytes");
-    let signature: [u8; 64] = fixed[40..].try_into().expect("sixty-four bytes");
-    Ok((Head { size, root, signature }, Frontier::from_bytes(size, rest).ok_or_else(broken)?))
+/// Small blocks before a small one are taken into it, so that a log written event by event is read as fast as any: each when
+/// it is at most [`JOIN`] times as large, so an event is sealed anew a logarithmic number of times. Leaves stay as they are.
+fn joined(shelf: &mut dyn Shelf, keys: &KeyRing, mut block: Block) -> Result<Block> {
+    while block.first() > 0 {
+        let Some((key, sealed)) = shelf.last(&block_key(0), &block_key(block.first() - 1))? else { break };
+        let first = number_of(&key)?;
+        let length = (block.first() - first) as usize;
+        if length > JOIN * block.len() || length + block.len() > BLOCK {
+            break;
+        }
+        let mut before = Block::open(keys, first, &sealed)?;
+        if before.end() != block.first() {
+            return Err(Code::AuditBroken.error());
+        }
+        before.join(&block);
+        shelf.remove(block_key(block.first()))?;
+        block = before;
+    }
+    Ok(block)
 }
 
-/// The same, its signature and its frontier checked.
-fn verified(row: &[u8], keys: &KeyRing) -> Result<(Head, Frontier)> {
-    let (head, frontier) = parse(row)?;
-    let text = Head::text(keys.store_id(), head.size, &head.root);
-    let signed = Active::verify(&keys.public_key(), text.as_bytes(), &head.signature);
-    if signed && frontier.root() == head.root { Ok((head, frontier)) } else { Err(Code::AuditBroken.error()) }
-}
-
-/// The signed head; None for a log with no events.
-///
-/// # Errors
-/// - `audit-broken`, of the shelf.
-pub fn head(shelf: &dyn Shelf, keys: &KeyRing) -> Result<Option<Head>> {
-    shelf.get(HEAD)?.map(|row| Ok(verified(&row, keys)?.0)).transpose()
+/// The number of the first event of a block, from its key.
+fn number_of(key: &[u8]) -> Result<u64> {
+    key.last_chunk().copied().map(u64::from_be_bytes).ok_or_else(|| Code::AuditBroken.error())
 }
 
 /// Opens one event.
@@ -162,9 +164,19 @@ pub fn events(shelf: &dyn Shelf, keys: &KeyRing, from: u64, to: u64) -> Result<V
 /// The block with an event, opened.
 fn block_of(shelf: &dyn Shelf, keys: &KeyRing, sequence: u64) -> Result<Option<Block>> {
     let Some((key, sealed)) = shelf.last(&block_key(0), &block_key(sequence))? else { return Ok(None) };
-    let first = key.last_chunk().copied().map(u64::from_be_bytes).ok_or_else(|| Code::AuditBroken.error())?;
-    let block = Block::open(keys, first, &sealed)?;
+    let block = Block::open(keys, number_of(&key)?, &sealed)?;
     Ok((sequence < block.end()).then_some(block))
+}
+
+/// Checks the head alone: its signature, and that the log continues that of a head kept outside.
+///
+/// # Errors
+/// - `audit-broken`: it is not what was signed, or the log was cut off or put back.
+pub fn verify_head(shelf: &dyn Shelf, keys: &KeyRing, outside: Option<&Head>) -> Result<u64> {
+    match outside {
+        Some(outside) => Ok(continuation(shelf, keys, outside)?.1.size),
+        None => Ok(head(shelf, keys)?.map_or(0, |head| head.size)),
+    }
 }
 
 /// Checks the whole log: the head's signature, every event's seal, the tree; and, where one is given, that it continues the
@@ -190,12 +202,22 @@ pub fn verify(shelf: &dyn Shelf, keys: &KeyRing, outside: Option<&Head>) -> Resu
         if shelf.last(&key, &block_key(until))?.is_none_or(|(last, _)| last != key) {
             return Err(broken());
         }
-        for index in 0..block.end() - block.first() {
+        block.check()?;
+        let mut kept = Vec::new();
+        for leaf in block.leaves() {
             if outside.is_some_and(|outside| outside.size == frontier.size() && outside.root != frontier.root()) {
                 return Err(broken());
             }
-            block.event(index)?;
-            frontier.push(block.leaf(index as usize));
+            frontier.push(leaf, |level, number, hash| {
+                if level.is_multiple_of(KEPT) {
+                    kept.push((node_key(level, number), *hash));
+                }
+            });
+        }
+        for (key, hash) in kept {
+            if shelf.get(&key)?.is_none_or(|row| row != hash) {
+                return Err(broken());
+            }
         }
     }
     let root = frontier.root();

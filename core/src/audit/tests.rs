@@ -1,6 +1,7 @@
 use super::*;
 use crate::id::SystemRandom;
 use crate::keys::RawKey;
+use crate::schema::ResourceType;
 use crate::time::Timestamp;
 use crate::vault::{self, Context, RowKind};
 use proptest::prelude::*;
@@ -20,20 +21,130 @@ impl Shelf for Memory {
         self.0.insert(key, value);
         Ok(())
     }
+    fn remove(&mut self, key: Vec<u8>) -> Result<()> {
+        self.0.remove(&key);
+        Ok(())
+    }
 }
 
 fn keys() -> KeyRing {
     KeyRing::create(&RawKey::new([1; 32]), &SystemRandom::default()).expect("keys").0
 }
 
-fn log(keys: &KeyRing, count: i64) -> Memory {
+/// A log of `count` events, appended so many at once; some say more than others.
+fn log_by(keys: &KeyRing, count: i64, at_once: usize) -> Memory {
     let mut shelf = Memory::default();
-    let events: Vec<Event> = (0..count).map(|n| Event::new(EventKind::Read, Timestamp(n), "dr-grey")).collect();
+    let event = |n: i64| Event {
+        id: format!("p{n}"),
+        query: if n % 3 == 0 { "name=doe".to_owned() } else { String::new() },
+        ..Event::new(EventKind::Read, Timestamp(n), "dr-grey")
+    };
+    let events: Vec<Event> = (0..count).map(event).collect();
     let mut known = Known::default();
-    for some in events.chunks(7) {
+    for some in events.chunks(at_once) {
         append(&mut shelf, keys, &SystemRandom::default(), some, &mut known).expect("it appends");
     }
     shelf
+}
+
+/// Blocks of 7, 7 and 6 events.
+fn log(keys: &KeyRing, count: i64) -> Memory {
+    let mut shelf = Memory::default();
+    let events: Vec<Event> = (0..count).map(|n| Event::new(EventKind::Read, Timestamp(n), "dr-grey")).collect();
+    let mut frontier = Frontier::default();
+    for some in events.chunks(7) {
+        let block = Block::new(frontier.size(), some, keys, &SystemRandom::default()).expect("a block");
+        block.leaves().for_each(|leaf| frontier.push(leaf, |_, _, _| {}));
+        let sealed = block.seal(keys, &SystemRandom::default()).expect("it seals");
+        shelf.0.insert(block_key(block.first()), sealed);
+    }
+    let (size, root) = (frontier.size(), frontier.root());
+    let signature = keys.sign(Head::text(keys.store_id(), size, &root).as_bytes());
+    let row = [&size.to_be_bytes()[..], &root, &signature, &frontier.to_bytes()].concat();
+    shelf.0.insert(HEAD.to_vec(), row);
+    shelf
+}
+
+#[test]
+fn a_log_written_event_by_event_has_few_blocks_and_proves_as_one_written_at_once() {
+    let keys = keys();
+    for (at_once, most) in [(1, 9), (3, 9), (100, 7), (1000, 2)] {
+        let shelf = log_by(&keys, 2000, at_once);
+        let blocks = shelf.0.keys().filter(|key| key.starts_with(b"event ")).count();
+        assert!(blocks <= most, "{blocks} blocks of {at_once} at once");
+        assert_eq!(shelf.0.keys().filter(|key| key.starts_with(b"node ")).count(), 2000 / 256);
+        assert_eq!(verify(&shelf, &keys, None).expect("it verifies"), 2000);
+        for n in (0..2000).step_by(97) {
+            let read = event(&shelf, &keys, n).expect("there");
+            assert_eq!((read.at.0, read.query.is_empty()), (n as i64, n % 3 != 0));
+            assert_eq!(read.pseudonym, Event::pseudonym_of(&keys, &format!("p{n}")));
+            let proof = prove(&shelf, &keys, n).expect("there");
+            assert!(proof.holds() && proof.path.len() <= 11);
+            let text = String::from_utf8_lossy(&proof.event);
+            assert!(!text.contains("doe") && !text.contains(&format!("p{n}")), "neither query nor id");
+            assert!(!Proof { sequence: n + 1, ..proof.clone() }.holds());
+            let mut other = proof;
+            other.event[8] ^= 1;
+            assert!(!other.holds());
+        }
+        assert_eq!(prove(&shelf, &keys, 2000).unwrap_err().code(), Code::NotFound);
+    }
+}
+
+#[test]
+fn a_log_proves_that_it_continues_an_older_head_and_no_other() {
+    let keys = keys();
+    let mut shelf = Memory::default();
+    let mut heads = Vec::new();
+    let mut known = Known::default();
+    for n in 0..600 {
+        let one = [Event::new(EventKind::Read, Timestamp(n), "dr-grey")];
+        heads.push(append(&mut shelf, &keys, &SystemRandom::default(), &one, &mut known).expect("it appends"));
+    }
+    for head in heads.iter().step_by(37) {
+        let (path, now) = continuation(&shelf, &keys, head).expect("it does");
+        assert!(continues(head.size, &head.root, now.size, &now.root, &path));
+        assert_eq!(verify_head(&shelf, &keys, Some(head)).expect("it does"), 600);
+        let other = Head { root: heads[0].root, size: head.size.max(2), ..head.clone() };
+        assert!(continuation(&shelf, &keys, &other).is_err() && verify_head(&shelf, &keys, Some(&other)).is_err());
+    }
+    let longer = Head { size: 601, ..heads[599].clone() };
+    assert_eq!(verify_head(&shelf, &keys, Some(&longer)).unwrap_err().code(), Code::AuditBroken);
+}
+
+#[test]
+fn a_kept_hash_of_the_tree_that_was_changed_is_found_and_proves_nothing() {
+    let keys = keys();
+    let mut shelf = log_by(&keys, 600, 200);
+    shelf.0.get_mut(&node_key(8, 0)).expect("there")[3] ^= 1;
+    assert_eq!(prove(&shelf, &keys, 300).unwrap_err().code(), Code::AuditBroken);
+    assert_eq!(verify(&shelf, &keys, None).unwrap_err().code(), Code::AuditBroken);
+    shelf.0.remove(&node_key(8, 0));
+    assert!(prove(&shelf, &keys, 300).expect("from the events").holds());
+}
+
+#[test]
+fn a_text_beside_an_event_can_be_taken_away_and_not_changed() {
+    let keys = keys();
+    let asked = Event { query: "name=doe".to_owned(), ..Event::new(EventKind::Search, Timestamp(1), "dr-grey") };
+    let block = Block::new(0, &[asked], &keys, &SystemRandom::default()).expect("a block");
+    let sealed = block.seal(&keys, &SystemRandom::default()).expect("it seals");
+    let context = Context::new(keys.store_id(), crate::id::PatientNumber::SHARED, RowKind::Audit, 0, 1);
+    let plain = vault::open(keys.audit_key(), &context, &sealed).expect("it opens");
+    let with = |plain: &[u8]| {
+        let sealed = vault::seal(keys.audit_key(), &context, plain, &SystemRandom::default()).expect("it seals");
+        Block::open(&keys, 0, &sealed).expect("its form is right")
+    };
+    let mut changed = plain.to_vec();
+    *changed.last_mut().expect("a text") ^= 1;
+    let changed = with(&changed);
+    assert!(changed.event(0).is_err() && changed.check().is_err());
+    let length = plain.len() - 10; // two bytes of length, eight of text
+    let mut without = plain[..length].to_vec();
+    without[2 + 34 + 4..2 + 34 + 6].fill(0);
+    let without = with(&without);
+    assert_eq!(without.event(0).expect("the event stays").query, "");
+    assert!(without.leaves().eq(block.leaves()));
 }
 
 #[test]
@@ -89,7 +200,14 @@ fn a_head_that_is_not_the_one_known_is_verified_before_it_is_built_on() {
 fn a_block_that_was_sealed_and_cannot_be_read_is_broken() {
     let keys = keys();
     let context = Context::new(keys.store_id(), crate::id::PatientNumber::SHARED, RowKind::Audit, 0, 1);
-    for plain in [&[][..], &[0; 32], &[0; 35], &[255; 40]] {
+    for plain in [
+        &[][..],
+        &[0; 32],
+        &[0; 35],
+        &[255; 40],
+        &[0, 1, 0, 1],
+        &[[0, 1, 0, 1].as_slice(), &[0; 36], &[9, 0, 0]].concat(),
+    ] {
         let sealed = vault::seal(keys.audit_key(), &context, plain, &SystemRandom::default()).expect("it seals");
         assert_eq!(Block::open(&keys, 0, &sealed).map(|_| ()).unwrap_err().code(), Code::AuditBroken);
     }
@@ -116,11 +234,40 @@ proptest! {
     }
 
     #[test]
-    fn events_round_trip(at in any::<i64>(), actor in ".{0,20}", id in ".{0,20}", failed in prop::option::of(1_u16..1000), count in any::<u64>(), digest in 0_u8..3) {
-        let event = Event { failed, id, count, ..Event::new(EventKind::Search, Timestamp(at), &actor) };
-        let event = Event { digest: [digest; 32], ..event };
-        let mut encoded = Vec::new();
-        event.encode(&mut encoded);
-        prop_assert_eq!(Event::decode(&encoded), Some(event));
+    fn events_round_trip(at in any::<i64>(), texts in prop::collection::vec("\\PC{0,40}", 10), failed in prop::option::of(1_u16..1000), numbers in any::<(u64, u64, u64, u32, u32)>(), digest in 0_u8..3, mut patients in prop::collection::vec(1_u32.., 0..20)) {
+        let keys = keys();
+        patients.sort_unstable();
+        patients.dedup();
+        let text = |n: usize| texts[n].clone();
+        let event = Event {
+            failed,
+            session: numbers.0,
+            commit: numbers.1,
+            break_glass: numbers.2,
+            patient: numbers.3,
+            count: numbers.4.into(),
+            policy: numbers.4,
+            digest: [digest; 32],
+            patients,
+            on_behalf_of: text(1), app: text(2), device: text(3), address: text(4), labels: text(5), recipient: text(6), reason: text(7), query: text(8),
+            resource: Some(ResourceType::PATIENT),
+            pseudonym: Event::pseudonym_of(&keys, &text(9)),
+            version: 3, compartment: 1, rule: 7, clock: 1, ground: 2, role: 4, purpose: 5,
+            ..Event::new(EventKind::Search, Timestamp(at), &text(0))
+        }.bounded();
+        let block = Block::new(9, &[Event { id: text(9), pseudonym: [0; 12], ..event.clone() }], &keys, &SystemRandom::default()).expect("a block");
+        prop_assert!(block.check().is_ok());
+        prop_assert_eq!(block.event(0).expect("there"), event);
+    }
+
+    #[test]
+    fn no_bytes_make_reading_an_event_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), beside in prop::collection::vec(any::<u8>(), 0..9)) {
+        if let Some(first) = bytes.first_mut() {
+            *first = 3;
+        }
+        if bytes.len() > 44 {
+            bytes[44] &= 15;
+        }
+        let _ = Event::decode(&bytes, &beside);
     }
 }

@@ -1,25 +1,18 @@
 //! The front door: [`Ehr`] opens a store, a [`Session`] is the only way to what is in it.
 //!
 //! Every call of a session goes the same way: the table of `access` decides, `audit` takes the event, `store` keeps or gives;
-//! writes and their audit events are one transaction. No audit event, no access. [`Path`] lists the calls; the store is reached
-//! with a pass only, and records leave through the gate.
+//! writes and their audit events are one transaction. No audit event, no access.
 
-mod actor;
-mod gate;
 mod keys;
-mod pass;
-mod path;
 mod session;
 #[cfg(test)]
 mod tests;
+mod trail;
 
-pub use actor::Actor;
-pub(crate) use pass::Pass;
-pub use path::{Path, Urgency};
-pub(crate) use session::{Claim, with_id};
 pub use session::{
-    Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
+    Actor, Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
 };
+pub(crate) use session::{Claim, with_id};
 
 use crate::audit::{self, Event, EventKind, Shelf};
 use crate::error::{Code, Error, Result};
@@ -28,6 +21,7 @@ use crate::keys::KeySource;
 use crate::store::{Change, Store, Table};
 use crate::time::{Clock, SystemClock, Timestamp};
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An open store. Cloning is cheap and gives the same store; the last one dropped closes it.
@@ -53,11 +47,9 @@ struct Inner {
 }
 
 /// Read events are written in groups: at most this many.
-const PENDING_EVENTS: usize = 4096;
+const PENDING_EVENTS: usize = 1000;
 /// Where so many wait because they cannot be written, nothing is shown until they are.
-const MOST_PENDING: usize = 2 * PENDING_EVENTS;
-/// FHIR's ids are no longer; what was asked for under a longer one is recorded by its beginning.
-const ID_BYTES: usize = 64;
+const MOST_PENDING: usize = 8 * PENDING_EVENTS;
 /// Read events are written in groups: none waits longer than this when another call is made.
 const PENDING_MICROS: i64 = 10_000;
 
@@ -102,35 +94,18 @@ impl Ehr {
     ///
     /// # Errors
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
-    pub fn create(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+    pub fn create(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
-        Ehr::created(store, options.clock)
-    }
-
-    fn created(store: Store, clock: Arc<dyn Clock>) -> Result<Ehr> {
-        let ehr = Ehr(Arc::new(Inner::new(store, clock)));
+        let ehr = Ehr(Arc::new(Inner::new(store, options.clock)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
-    }
-
-    /// Makes a store on storage of the caller's own: for tests and attacks.
-    #[doc(hidden)]
-    pub fn create_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        Ehr::created(Store::create_on(disk, keys, options.random, options.cache_bytes)?, options.clock)
-    }
-
-    /// Opens a store on storage of the caller's own: for tests and attacks.
-    #[doc(hidden)]
-    pub fn open_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        let store = Store::open_on(disk, keys, options.random, options.cache_bytes, false)?;
-        Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
 
     /// Opens a store.
     ///
     /// # Errors
     /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
-    pub fn open(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+    pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::open(path.as_ref(), keys, options.random, options.cache_bytes, false)?;
         Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
@@ -168,19 +143,6 @@ impl Ehr {
         self.0.store.keys().store_id().0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Looks at every byte of a file that nobody has open for writing, and writes nothing to it: which slots are not as they were
-    /// left. It opens no record and needs no session; see `Session::check` for what the records say.
-    ///
-    /// # Errors
-    /// - as [`Ehr::open`].
-    pub fn condition(
-        path: impl AsRef<std::path::Path>,
-        keys: &dyn KeySource,
-        options: Options,
-    ) -> Result<crate::store::Checked> {
-        Store::open(path.as_ref(), keys, options.random, options.cache_bytes, true)?.check()
-    }
-
     /// Gives free space in the file back, where nobody else holds the store; says whether it did.
     ///
     /// # Errors
@@ -210,7 +172,7 @@ impl Inner {
         let mut pending = self.lock();
         let first = pending.first().map_or(event.at, |first| first.at);
         let due = pending.len() + 1 >= PENDING_EVENTS || event.at.0 - first.0 >= PENDING_MICROS;
-        pending.push(bounded(event));
+        pending.push(event.bounded());
         Ok(due)
     }
 
@@ -251,7 +213,7 @@ impl Inner {
     fn append(&self, change: &mut Change<'_>, event: Option<Event>) -> Result<Vec<Event>> {
         let mut waited = std::mem::take(&mut *self.lock());
         let waiting = waited.len();
-        waited.extend(event.map(bounded));
+        waited.extend(event.map(Event::bounded));
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
         let shelf = &mut ChangeShelf(change);
         let appended = audit::append(shelf, self.store.keys(), self.store.random(), &waited, &mut head);
@@ -293,15 +255,6 @@ impl Drop for Inner {
     }
 }
 
-/// An event takes little memory, whatever id was asked for.
-fn bounded(mut event: Event) -> Event {
-    if event.id.len() > ID_BYTES {
-        let end = (0..=ID_BYTES).rev().find(|at| event.id.is_char_boundary(*at)).unwrap_or(0);
-        event.id = event.id[..end].to_owned();
-    }
-    event
-}
-
 struct ChangeShelf<'a, 's>(&'a mut Change<'s>);
 
 impl Shelf for ChangeShelf<'_, '_> {
@@ -313,6 +266,9 @@ impl Shelf for ChangeShelf<'_, '_> {
     }
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
         self.0.table_put(Table::Audit, key, value)
+    }
+    fn remove(&mut self, key: Vec<u8>) -> Result<()> {
+        self.0.table_remove(Table::Audit, key)
     }
 }
 
@@ -326,6 +282,9 @@ impl Shelf for ViewShelf<'_> {
         self.0.last(Table::Audit, from, &after(to))
     }
     fn put(&mut self, _: Vec<u8>, _: Vec<u8>) -> Result<()> {
+        Err(Code::ReadOnly.error())
+    }
+    fn remove(&mut self, _: Vec<u8>) -> Result<()> {
         Err(Code::ReadOnly.error())
     }
 }

@@ -12,6 +12,20 @@ pub struct Timestamp(pub i64);
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// What the audit log says of where its times come from.
+    fn source(&self) -> ClockSource {
+        ClockSource::Host
+    }
+}
+
+/// Where a clock has its time from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ClockSource {
+    /// The host brought it.
+    Host = 0,
+    /// The operating system.
+    System = 1,
 }
 
 /// The clock of the operating system.
@@ -25,6 +39,9 @@ impl Clock for SystemClock {
             Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
         };
         Timestamp(micros)
+    }
+    fn source(&self) -> ClockSource {
+        ClockSource::System
     }
 }
 

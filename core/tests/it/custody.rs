@@ -106,13 +106,13 @@ fn every_refused_write_leaves_an_event_that_says_why() {
         .collect();
     let expected = [
         (Code::Denied, EventKind::Update, "ana", ""),
-        (Code::Denied, EventKind::Update, "ana", ""),
+        (Code::Denied, EventKind::Delete, "ana", ""),
         (Code::Denied, EventKind::Delete, "ana", ""),
         (Code::Denied, EventKind::Read, "ana", "p1"),
         (Code::Denied, EventKind::Import, "ana", ""),
         (Code::RecordInvalid, EventKind::Update, "dr-grey", ""),
         (Code::Conflict, EventKind::Update, "dr-grey", "p1"),
-        (Code::NotFound, EventKind::Delete, "dr-grey", "nobody"),
+        (Code::NotFound, EventKind::Delete, "dr-grey", ""),
         (Code::QuarantineUnknown, EventKind::Release, "admin", ""),
         (Code::Io, EventKind::Import, "admin", ""),
     ];
@@ -136,7 +136,8 @@ fn an_event_stays_small_whatever_is_asked_for() {
     assert_eq!(code(ehr.session(Actor::new(&long, Role::Physician), Purpose::Treatment)), Code::InvalidArgument);
     assert_eq!(code(physician(&ehr).read(kind("Patient"), &long)), Code::NotFound);
     let read = events(&ehr).into_iter().find(|event| event.kind == EventKind::Read).expect("there");
-    assert_eq!(read.id, "\u{e9}".repeat(32));
+    // The log has a pseudonym of twelve bytes; what never was in the store has no name to be read back.
+    assert!(read.id.is_empty() && read.pseudonym != [0; 12]);
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! What a session says in the audit log, and how it reads it.
+
+use super::{Ehr, Session, ViewShelf};
+use crate::access::Action;
+use crate::audit::{self, Event, EventKind, Hash, Head, MOST_PATIENTS, Proof};
+use crate::error::Result;
+use crate::id::PatientNumber;
+use crate::keys::KeyRing;
+use crate::schema::ResourceType;
+use crate::store::Snapshot;
+use std::collections::HashMap;
+
+/// Says in an event how many records were shown, and whose: one patient's, or those of several.
+pub(super) fn say_whose(event: &mut Event, shown: impl Iterator<Item = PatientNumber>) {
+    let mut patients: Vec<u32> = shown.map(|patient| patient.0).collect();
+    event.count = patients.len() as u64;
+    patients.sort_unstable();
+    patients.dedup();
+    patients.retain(|patient| *patient != PatientNumber::SHARED.0);
+    match patients.as_slice() {
+        [] => {}
+        [one] => event.patient = *one,
+        _ => {
+            patients.truncate(MOST_PATIENTS);
+            event.patients = patients;
+        }
+    }
+}
+
+/// What the pseudonyms of the log stand for.
+pub(super) struct Names<'s> {
+    snapshot: &'s Snapshot<'s>,
+    known: HashMap<(u8, [u8; 12]), String>,
+}
+
+impl<'s> Names<'s> {
+    pub(super) fn new(snapshot: &'s Snapshot<'s>) -> Self {
+        Names { snapshot, known: HashMap::new() }
+    }
+
+    /// The id; empty where there never was such a record, or its patient's key is gone.
+    ///
+    /// # Errors
+    /// - of the store.
+    pub(super) fn id(&mut self, kind: Option<ResourceType>, pseudonym: &[u8; 12]) -> Result<String> {
+        let Some(kind) = kind.filter(|_| *pseudonym != [0; 12]) else { return Ok(String::new()) };
+        let key = (kind.number(), *pseudonym);
+        if let Some(id) = self.known.get(&key) {
+            return Ok(id.clone());
+        }
+        let id = self.snapshot.id_of(kind, pseudonym)?.unwrap_or_default();
+        self.known.insert(key, id.clone());
+        Ok(id)
+    }
+}
+
+impl Session {
+    /// Proves that an event is in the log: whoever has the store's public key and a head can check it, and learns nothing of
+    /// other events.
+    ///
+    /// # Errors
+    /// - `denied`; `not-found`: there is no event of that number; `audit-broken`.
+    pub fn audit_proof(&self, sequence: u64) -> Result<Proof> {
+        self.read_log(|shelf, keys| audit::prove(shelf, keys, sequence))
+    }
+
+    /// Proves that the log continues that of a head kept outside: gives the path and the head of now.
+    ///
+    /// # Errors
+    /// - `denied`; `audit-broken`: the log was cut off, put back, or made anew.
+    pub fn audit_continues(&self, outside: &Head) -> Result<(Vec<Hash>, Head)> {
+        self.read_log(|shelf, keys| audit::continuation(shelf, keys, outside))
+    }
+
+    /// Reads the log, which is an event of its own, written first.
+    fn read_log<T>(&self, read: impl FnOnce(&dyn audit::Shelf, &KeyRing) -> Result<T>) -> Result<T> {
+        let event = self.event(EventKind::AuditRead);
+        self.enter(Action::Audit, &event)?;
+        self.inner_note(event)?;
+        let snapshot = self.snapshot()?;
+        read(&ViewShelf(snapshot.view()), self.store().keys())
+    }
+}
+
+impl Ehr {
+    /// The head of the audit log as a signed note (C2SP checkpoint), to be kept outside; None where nothing was recorded.
+    ///
+    /// # Errors
+    /// - as [`Ehr::audit_head`].
+    pub fn audit_checkpoint(&self) -> Result<Option<String>> {
+        let keys = self.0.store.keys();
+        Ok(self.audit_head()?.map(|head| head.note(keys.store_id(), &keys.public_key())))
+    }
+
+    /// Reads what [`Ehr::audit_checkpoint`] gave, and checks its signature.
+    ///
+    /// # Errors
+    /// - `checkpoint-unreadable`: it is none of this store. `audit-broken`: the signature does not fit.
+    pub fn read_checkpoint(&self, note: &str) -> Result<Head> {
+        let keys = self.0.store.keys();
+        Head::from_note(note, keys.store_id(), &keys.public_key())
+    }
+}
