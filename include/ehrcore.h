@@ -374,6 +374,8 @@ enum ehr_code {
     EHR_REFERENCE_UNRESOLVED = 703,
     /* another entry of its transaction cannot be stored, so none of them is */
     EHR_TRANSACTION_REFUSED = 704,
+    /* the record was retracted; it changes again only after it is restored */
+    EHR_RETRACTED = 800,
     /* the library caught a defect of its own at the boundary */
     EHR_PANIC = 900,
     /* a pointer that must not be null is null */

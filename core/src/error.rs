@@ -224,6 +224,8 @@ catalogue! {
     ReferenceUnresolved = 703, "reference-unresolved", "a reference inside the change set points to nothing";
     TransactionRefused = 704, "transaction-refused", "another entry of its transaction cannot be stored, so none of them is";
     // 900-999: the edges
+    // 800-849: the life of an entry
+    Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";
     HandleClosed = 902, "handle-closed", "the handle was closed";

@@ -122,8 +122,11 @@ pub extern "C" fn ehr_session_open(
         let role =
             Role::from_name(text(given.role)?).ok_or_else(|| Code::InvalidArgument.error().expected("a role"))?;
         let purpose = Purpose::from_name(text(purpose)?).ok_or_else(|| Code::PurposeRequired.error())?;
-        let patient = Some(text(given.patient)?).filter(|id| !id.is_empty()).map(str::to_owned);
-        let actor = Actor { id: text(given.id)?.to_owned(), role, patient };
+        let actor = Actor::new(text(given.id)?, role);
+        let actor = match text(given.patient)? {
+            "" => actor,
+            patient => actor.bound_to(patient),
+        };
         let session = handle::look::<ehr_store, Ehr>(store)?.session(actor, purpose)?;
         put(session_out, handle::give::<ehr_session, Session>(session)?)
     })

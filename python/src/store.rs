@@ -109,7 +109,11 @@ impl Store {
         let role = Role::from_name(role).ok_or_else(|| unknown("a role"))?;
         let purpose = Purpose::from_name(purpose).ok_or_else(|| unknown("a purpose of use"))?;
         let ehr = self.ehr(py)?;
-        let session = run(py, move || ehr.session(Actor { id: actor, role, patient }, purpose))?;
+        let actor = match patient {
+            Some(patient) => Actor::of_patient(&actor, role, &patient),
+            None => Actor::new(&actor, role),
+        };
+        let session = run(py, move || ehr.session(actor, purpose))?;
         Ok(Session(std::sync::Mutex::new(Some(Arc::new(session)))))
     }
     #[getter]

@@ -1,18 +1,26 @@
 //! The front door: [`Ehr`] opens a store, a [`Session`] is the only way to what is in it.
 //!
 //! Every call of a session goes the same way: the table of `access` decides, `audit` takes the event, `store` keeps or gives;
-//! writes and their audit events are one transaction. No audit event, no access.
+//! writes and their audit events are one transaction. No audit event, no access. [`Path`] lists the calls; the store is reached
+//! with a pass only, and records leave through the gate.
 
+mod actor;
+mod gate;
 mod keys;
+mod pass;
+mod path;
 mod session;
 #[cfg(test)]
 mod tests;
 mod trail;
 
-pub use session::{
-    Actor, Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
-};
+pub use actor::Actor;
+pub(crate) use pass::Pass;
+pub use path::{Path, Urgency};
 pub(crate) use session::{Claim, with_id};
+pub use session::{
+    Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
+};
 
 use crate::audit::{self, Event, EventKind, Shelf};
 use crate::error::{Code, Error, Result};
@@ -21,7 +29,6 @@ use crate::keys::KeySource;
 use crate::store::{Change, Store, Table};
 use crate::time::{Clock, SystemClock, Timestamp};
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An open store. Cloning is cheap and gives the same store; the last one dropped closes it.
@@ -94,18 +101,35 @@ impl Ehr {
     ///
     /// # Errors
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
-    pub fn create(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+    pub fn create(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
-        let ehr = Ehr(Arc::new(Inner::new(store, options.clock)));
+        Ehr::created(store, options.clock)
+    }
+
+    fn created(store: Store, clock: Arc<dyn Clock>) -> Result<Ehr> {
+        let ehr = Ehr(Arc::new(Inner::new(store, clock)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
+    }
+
+    /// Makes a store on storage of the caller's own: for tests and attacks.
+    #[doc(hidden)]
+    pub fn create_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+        Ehr::created(Store::create_on(disk, keys, options.random, options.cache_bytes)?, options.clock)
+    }
+
+    /// Opens a store on storage of the caller's own: for tests and attacks.
+    #[doc(hidden)]
+    pub fn open_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+        let store = Store::open_on(disk, keys, options.random, options.cache_bytes, false)?;
+        Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
 
     /// Opens a store.
     ///
     /// # Errors
     /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
-    pub fn open(path: impl AsRef<Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
+    pub fn open(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::open(path.as_ref(), keys, options.random, options.cache_bytes, false)?;
         Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
     }
@@ -141,6 +165,19 @@ impl Ehr {
     /// The number that tells this store from all others, in hexadecimal.
     pub fn store_id(&self) -> String {
         self.0.store.keys().store_id().0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Looks at every byte of a file that nobody has open for writing, and writes nothing to it: which slots are not as they were
+    /// left. It opens no record and needs no session; see `Session::check` for what the records say.
+    ///
+    /// # Errors
+    /// - as [`Ehr::open`].
+    pub fn condition(
+        path: impl AsRef<std::path::Path>,
+        keys: &dyn KeySource,
+        options: Options,
+    ) -> Result<crate::store::Checked> {
+        Store::open(path.as_ref(), keys, options.random, options.cache_bytes, true)?.check()
     }
 
     /// Gives free space in the file back, where nobody else holds the store; says whether it did.

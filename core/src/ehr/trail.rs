@@ -1,11 +1,9 @@
 //! What a session says in the audit log, and how it reads it.
 
-use super::{Ehr, Session, ViewShelf};
-use crate::access::Action;
-use crate::audit::{self, Event, EventKind, Hash, Head, MOST_PATIENTS, Proof};
+use super::{Ehr, Path, Session};
+use crate::audit::{self, Event, Hash, Head, MOST_PATIENTS, Proof};
 use crate::error::Result;
 use crate::id::PatientNumber;
-use crate::keys::KeyRing;
 use crate::schema::ResourceType;
 use crate::store::Snapshot;
 use std::collections::HashMap;
@@ -61,7 +59,9 @@ impl Session {
     /// # Errors
     /// - `denied`; `not-found`: there is no event of that number; `audit-broken`.
     pub fn audit_proof(&self, sequence: u64) -> Result<Proof> {
-        self.read_log(|shelf, keys| audit::prove(shelf, keys, sequence))
+        let pass = self.enter(Path::AuditProof)?;
+        pass.note_now(pass.event.clone())?;
+        pass.read_log(|shelf, _| audit::prove(shelf, pass.store().keys(), sequence))
     }
 
     /// Proves that the log continues that of a head kept outside: gives the path and the head of now.
@@ -69,16 +69,9 @@ impl Session {
     /// # Errors
     /// - `denied`; `audit-broken`: the log was cut off, put back, or made anew.
     pub fn audit_continues(&self, outside: &Head) -> Result<(Vec<Hash>, Head)> {
-        self.read_log(|shelf, keys| audit::continuation(shelf, keys, outside))
-    }
-
-    /// Reads the log, which is an event of its own, written first.
-    fn read_log<T>(&self, read: impl FnOnce(&dyn audit::Shelf, &KeyRing) -> Result<T>) -> Result<T> {
-        let event = self.event(EventKind::AuditRead);
-        self.enter(Action::Audit, &event)?;
-        self.inner_note(event)?;
-        let snapshot = self.snapshot()?;
-        read(&ViewShelf(snapshot.view()), self.store().keys())
+        let pass = self.enter(Path::AuditContinues)?;
+        pass.note_now(pass.event.clone())?;
+        pass.read_log(|shelf, _| audit::continuation(shelf, pass.store().keys(), outside))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Charts out: as a Bundle, as NDJSON by type.
 
-use crate::access::Action;
-use crate::audit::{Event, EventKind};
-use crate::ehr::Session;
+use crate::audit::Event;
+use crate::ehr::{Path as Route, Session};
 use crate::error::Result;
 use crate::schema::ResourceType;
 use crate::store::Stored;
@@ -33,7 +32,7 @@ impl Session {
     /// # Errors
     /// - `not-found`, `denied`, `audit-unavailable`.
     pub fn export_chart(&self, patient: &str) -> Result<Vec<u8>> {
-        let chart = self.chart_for(patient, EventKind::Export, Action::ExportChart)?;
+        let chart = self.chart_for(Route::ExportChart, patient)?;
         Ok(bundle(&chart))
     }
 
@@ -45,16 +44,15 @@ impl Session {
     /// # Errors
     /// - `denied`, `audit-unavailable`, `io`; files written so far stay.
     pub fn export_ndjson(&self, folder: &Path) -> Result<ExportSummary> {
-        let event = self.event(EventKind::Export);
-        self.enter(Action::ExportAll, &event)?;
+        let pass = self.enter_for_all(Route::ExportAll)?;
         // An export is recorded before its first byte is written.
-        self.inner_note(event.clone())?;
+        pass.note_now(pass.event.clone())?;
         let mut files: BTreeMap<ResourceType, BufWriter<File>> = BTreeMap::new();
         let mut summary = ExportSummary::default();
-        let snapshot = self.snapshot()?;
+        let gate = pass.gate()?;
         let mut line = Vec::new();
-        for patient in snapshot.patients()? {
-            for stored in snapshot.chart(patient)? {
+        for patient in gate.patients()? {
+            for stored in gate.chart(patient)? {
                 line.clear();
                 if memchr::memchr2(b'\n', b'\r', stored.bytes()).is_none() {
                     line.extend_from_slice(stored.bytes());
@@ -77,7 +75,7 @@ impl Session {
         for file in files.values_mut() {
             file.flush()?;
         }
-        self.inner_note(Event { count: summary.total(), ..event })?;
+        pass.note_now(Event { count: summary.total(), ..pass.event.clone() })?;
         Ok(summary)
     }
 }

@@ -8,10 +8,9 @@ use super::addresses::Addresses;
 use super::export::is_uuid;
 use super::quarantine::{Before, Shelf, is_alias};
 use super::scan::{BundleReader, Part, members, text, type_and_id};
-use crate::access::Action;
-use crate::audit::{Event, EventKind};
+use crate::audit::Event;
 use crate::crypto::{Active, Provider};
-use crate::ehr::{Claim, Session};
+use crate::ehr::{Claim, Pass, Path as Route, Session};
 use crate::error::{Code, Error, Result};
 use crate::id::{PatientNumber, uuid_from};
 use crate::json::{self, Parsed};
@@ -127,23 +126,11 @@ impl Session {
     /// - `denied`, `io`, `cancelled`, `audit-unavailable`, `store-io`. Batches committed before stay. A Bundle that breaks off is
     ///   no error: what stands before the break is taken (of a transaction: nothing), the rest is one refused line.
     pub fn import(&self, path: &Path, options: &ImportOptions, progress: &mut dyn Progress) -> Result<ImportSummary> {
-        let event = self.event(EventKind::Import);
-        self.enter(Action::Import, &event)?;
-        match self.imported(path, options, progress) {
-            Err(error) => self.refuse(&event, error),
+        let pass = self.enter_for_all(Route::Import)?;
+        match imported(&pass, path, options, progress) {
+            Err(error) => pass.refuse(error),
             done => done,
         }
-    }
-
-    fn imported(&self, path: &Path, options: &ImportOptions, progress: &mut dyn Progress) -> Result<ImportSummary> {
-        let mut files = Vec::new();
-        collect(path, &mut files)?;
-        let total = files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum();
-        let mut import = Import::new(self, options, progress, total)?;
-        for file in files {
-            import.file(&file)?;
-        }
-        import.finish()
     }
 
     /// The ledger, source by source, in order.
@@ -151,10 +138,9 @@ impl Session {
     /// # Errors
     /// - `denied`, of the store.
     pub fn ledger(&self, mut line: impl FnMut(&LedgerEntry)) -> Result<()> {
-        let event = self.event(EventKind::AuditRead);
-        self.enter(Action::Import, &event)?;
-        self.inner_note(event)?;
-        let snapshot = self.snapshot()?;
+        let pass = self.enter_for_all(Route::Ledger)?;
+        pass.note_now(pass.event.clone())?;
+        let (snapshot, store) = (pass.ungated_snapshot()?, pass.store());
         let mut rows = Vec::new();
         snapshot.view().range(Table::Ledger, &[], &[0xff; 9], &mut |key, value| {
             rows.push((key.to_vec(), value.to_vec()));
@@ -162,12 +148,28 @@ impl Session {
         })?;
         for (key, value) in rows {
             if key.len() == 8 && key[4..] != [0xff; 4] {
-                let plain = vault::open(self.store().keys().store_key(), &ledger_context(self.store(), &key)?, &value)?;
+                let plain = vault::open(store.keys().store_key(), &ledger_context(store, &key)?, &value)?;
                 ledger::decode(&plain)?.iter().for_each(&mut line);
             }
         }
         Ok(())
     }
+}
+
+fn imported(
+    pass: &Pass<'_>,
+    path: &Path,
+    options: &ImportOptions,
+    progress: &mut dyn Progress,
+) -> Result<ImportSummary> {
+    let mut files = Vec::new();
+    collect(path, &mut files)?;
+    let total = files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum();
+    let mut import = Import::new(pass, options, progress, total)?;
+    for file in files {
+        import.file(&file)?;
+    }
+    import.finish()
 }
 
 /// The name a source was imported under.
@@ -212,7 +214,7 @@ struct Raw {
 
 /// An import under way.
 struct Import<'a> {
-    session: &'a Session,
+    pass: &'a Pass<'a>,
     options: &'a ImportOptions,
     progress: &'a mut dyn Progress,
     change: Option<Change<'a>>,
@@ -243,14 +245,9 @@ struct Source {
 }
 
 impl<'a> Import<'a> {
-    fn new(
-        session: &'a Session,
-        options: &'a ImportOptions,
-        progress: &'a mut dyn Progress,
-        total: u64,
-    ) -> Result<Self> {
+    fn new(pass: &'a Pass<'a>, options: &'a ImportOptions, progress: &'a mut dyn Progress, total: u64) -> Result<Self> {
         Ok(Import {
-            session,
+            pass,
             options,
             progress,
             change: None,
@@ -317,12 +314,12 @@ impl<'a> Import<'a> {
 
     /// Finds out whether this source was begun before.
     fn begin(&mut self, fingerprint: &[u8; 32], path: &Path) -> Result<()> {
-        let session = self.session;
-        let store = session.store();
+        let pass = self.pass;
+        let store = pass.store();
         let mut key = b"import ".to_vec();
         key.extend(store.keys().token("import", &[fingerprint]));
         self.claim = None;
-        self.claim = session.claim(*fingerprint);
+        self.claim = pass.claim(*fingerprint);
         let found = self.change()?.view().get(Table::Meta, &key)?.filter(|_| self.claim.is_some());
         let mut source = Source { number: self.next_source, key, fingerprint: *fingerprint, ..Source::default() };
         if let Some(sealed) = found {
@@ -347,13 +344,12 @@ impl<'a> Import<'a> {
     }
 
     fn progress_context(&self) -> Context<'static> {
-        Context::new(self.session.store().keys().store_id(), PatientNumber::SHARED, RowKind::Meta, 1, 0)
+        Context::new(self.pass.store().keys().store_id(), PatientNumber::SHARED, RowKind::Meta, 1, 0)
     }
 
     fn change(&mut self) -> Result<&mut Change<'a>> {
         if self.change.is_none() {
-            let session = self.session;
-            let change = session.store().change(session.now(), &session.actor.id)?;
+            let change = self.pass.change()?;
             // Numbers are given out while this import has the turn to write: another one may have had it since the last batch.
             let last = change.view().last(Table::Ledger, &[], &[0xff; 9])?;
             let source = last.and_then(|(key, _)| key.first_chunk().copied()).map_or(0, u32::from_be_bytes);
@@ -364,7 +360,7 @@ impl<'a> Import<'a> {
     }
 
     fn put_ledger(&mut self, key: Vec<u8>, plain: &[u8]) -> Result<()> {
-        let store = self.session.store();
+        let store = self.pass.store();
         let sealed = vault::seal(store.keys().store_key(), &ledger_context(store, &key)?, plain, store.random())?;
         self.change()?.table_put(Table::Ledger, key, sealed)
     }
@@ -385,7 +381,7 @@ impl<'a> Import<'a> {
         out.number(self.source.next_entry.into());
         out.number(self.source.chunk.into());
         out.number(done.into());
-        let store = self.session.store();
+        let store = self.pass.store();
         let sealed = vault::seal(store.keys().store_key(), &self.progress_context(), &out.0, store.random())?;
         let key = self.source.key.clone();
         self.change()?.table_put(Table::Meta, key, sealed)
@@ -407,9 +403,10 @@ impl<'a> Import<'a> {
         let event = Event {
             count: self.summary.stored - self.committed.stored,
             digest: std::mem::take(&mut self.digest),
-            ..self.session.event(EventKind::Import)
+            at: self.pass.now(),
+            ..self.pass.event.clone()
         };
-        self.session.commit(change, event)?;
+        self.pass.commit_part(change, event)?;
         self.summary.commits += 1;
         self.committed = self.summary;
         Ok(())
@@ -585,7 +582,19 @@ impl<'a> Import<'a> {
         let start = self.done;
         self.entries(&mut file, true, &mut |import, group| {
             let parsed = parse_all(&group, &import.options.limits, import.options.threads);
-            good &= parsed.iter().all(|one| matches!(one, Some(Ok((parsed, _))) if can_be_stored(parsed)));
+            for one in &parsed {
+                good = good
+                    && match one {
+                        Some(Ok((parsed, _))) if can_be_stored(parsed) => {
+                            match import.change()?.may_put(&parsed.record) {
+                                Ok(()) => true,
+                                Err(error) if barred(&error) => false,
+                                Err(error) => return Err(error),
+                            }
+                        }
+                        _ => false,
+                    };
+            }
             if length <= HELD {
                 held.extend(group.into_iter().zip(parsed));
             }
@@ -667,7 +676,12 @@ impl<'a> Import<'a> {
         line.id = id.to_owned();
         line.id_assigned = assigned;
         let addresses = std::mem::take(&mut self.source.addresses);
-        let meta = PutMeta { resolve: &|address| addresses.get(address), source: line.source, entry: line.entry };
+        let meta = PutMeta {
+            resolve: &|address| addresses.get(address),
+            source: line.source,
+            entry: line.entry,
+            ..PutMeta::DIRECT
+        };
         let put = self.change().and_then(|change| {
             let outcome = change.put(&parsed.record, &meta)?;
             if let Some(address) = raw.full_url.as_deref().filter(|address| is_alias(address, kind, &line.id)) {
@@ -676,7 +690,16 @@ impl<'a> Import<'a> {
             Ok(outcome)
         });
         self.source.addresses = addresses;
-        let outcome = put?;
+        let outcome = match put {
+            Ok(outcome) => outcome,
+            // It may not come in unseen: a person looks at it.
+            Err(error) if barred(&error) => {
+                line.id = String::new();
+                line.id_assigned = false;
+                return self.keep_aside(line, raw, vec![issue_of(&error)]);
+            }
+            Err(error) => return Err(error),
+        };
         line.version = outcome.version();
         line.fate = if matches!(outcome, Outcome::Unchanged(_)) { Fate::Unchanged } else { Fate::Stored };
         Ok(line)
@@ -686,7 +709,7 @@ impl<'a> Import<'a> {
     fn keep_aside(&mut self, mut line: LedgerEntry, raw: &Raw, issues: Vec<Issue>) -> Result<LedgerEntry> {
         line.fate = Fate::Quarantined;
         line.reason = issues.iter().find(|issue| issue.severity <= Severity::Error).map(|issue| issue.code);
-        let shelf = Shelf::new(self.session.store());
+        let shelf = Shelf::new(self.pass.store());
         let fingerprint = self.source.fingerprint;
         match shelf.before(self.change()?, &fingerprint, raw.entry)? {
             Some(Before::Kept) => return Ok(line),
@@ -711,6 +734,11 @@ impl<'a> Import<'a> {
         shelf.keep(self.change()?, &fingerprint, kept)?;
         Ok(line)
     }
+}
+
+/// Whether a record is right and may still not be stored, because of what was decided about it before.
+fn barred(error: &Error) -> bool {
+    matches!(error.code(), Code::Retracted)
 }
 
 /// fullUrl, resource and request method of a Bundle entry.

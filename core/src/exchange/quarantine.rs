@@ -4,10 +4,8 @@
 //! its own address, the id the source knows it by, and what the addresses in it stand for.
 
 use super::import::{assigned_id, issue_of, ledger_context};
-use crate::access::Action;
-use crate::audit::{Event, EventKind};
 use crate::crypto::{Active, Provider};
-use crate::ehr::{Session, with_id};
+use crate::ehr::{Pass, Path, Session, with_id};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::json;
@@ -23,16 +21,15 @@ impl Session {
     /// # Errors
     /// - `denied`, of the store.
     pub fn quarantine(&self) -> Result<Vec<Quarantined>> {
-        let event = self.event(EventKind::Quarantine);
-        self.enter(Action::Quarantine, &event)?;
-        self.inner_note(event)?;
-        let snapshot = self.snapshot()?;
+        let pass = self.enter_for_all(Path::Quarantine)?;
+        pass.note_now(pass.event.clone())?;
+        let snapshot = pass.ungated_snapshot()?; // what is kept aside is no record yet
         let mut rows = Vec::new();
         snapshot.view().range(Table::Quarantine, &[], &[0xff; 9], &mut |key, value| {
             rows.push((key.to_vec(), value.to_vec()));
             true
         })?;
-        rows.into_iter().map(|(key, value)| open(self.store(), &key, &value)).collect()
+        rows.into_iter().map(|(key, value)| open(pass.store(), &key, &value)).collect()
     }
 
     /// Releases a quarantined entry: stores `mended` (or, without it, what was kept), takes it out of quarantine and writes a
@@ -42,62 +39,69 @@ impl Session {
     /// # Errors
     /// - `quarantine-unknown`; `record-invalid` where it still has errors: it stays in quarantine.
     pub fn release(&self, number: u64, mended: Option<&[u8]>) -> Result<(ResourceType, String)> {
-        let mut event = self.event(EventKind::Release);
-        self.enter(Action::Quarantine, &event)?;
-        match self.released(number, mended, &mut event) {
-            Err(error) => self.refuse(&event, error),
-            done => done,
+        let mut pass = self.enter_for_all(Path::Release)?;
+        match released(number, mended, &mut pass) {
+            Err(error) => pass.refuse(error),
+            Ok((done, change)) => {
+                pass.commit(change)?;
+                Ok(done)
+            }
         }
     }
+}
 
-    fn released(&self, number: u64, mended: Option<&[u8]>, event: &mut Event) -> Result<(ResourceType, String)> {
-        let store = self.store();
-        let key = number.to_be_bytes().to_vec();
-        let mut change = store.change(event.at, &self.actor.id)?;
-        let row = change.view().get(Table::Quarantine, &key)?.ok_or_else(|| Code::QuarantineUnknown.error())?;
-        let kept = open(store, &key, &row)?;
-        let bytes = mended.unwrap_or(kept.bytes.expose());
-        let mut parsed = json::read(bytes, &Limits::DEFAULT)?;
-        let id_assigned = parsed.report.is_valid() && parsed.record.root().get("id").is_none();
-        if id_assigned {
-            let id = if kept.id.is_empty() { assigned_id(kept.full_url.as_deref(), bytes) } else { kept.id.clone() };
-            parsed = json::read(&with_id(bytes, &id), &Limits::DEFAULT)?;
-        }
-        if !parsed.report.is_valid() {
-            return Err(Code::RecordInvalid.error().with_issues(parsed.report.into_issues()));
-        }
-        let record = parsed.record;
-        let kind = record.kind();
-        let Some(id) = record.id().map(str::to_owned) else {
-            let issue = issue_of(&Code::PrimitiveForm.at(format!("{kind}.id")));
-            return Err(Code::RecordInvalid.error().with_issues(vec![issue]));
-        };
-        (event.resource, event.id) = (Some(kind), id.clone());
-        let resolve =
-            |address: &str| kept.addresses.iter().find(|(known, _)| known == address).map(|(_, target)| target.clone());
-        let version =
-            change.put(&record, &PutMeta { resolve: &resolve, source: kept.source, entry: kept.entry })?.version();
-        if let Some(address) = kept.full_url.as_deref().filter(|address| is_alias(address, kind, &id)) {
-            change.alias(address, &format!("{kind}/{id}"))?;
-        }
-        change.table_remove(Table::Quarantine, key)?;
-        let line = LedgerEntry {
-            source: kept.source,
-            entry: kept.entry,
-            offset: kept.offset,
-            fate: Fate::Released,
-            reason: None,
-            kind: Some(kind),
-            id: id.clone(),
-            version,
-            id_assigned,
-        };
-        let plain = ledger::encode(&[line]).concat(); // one line is one row
-        put_release_line(store, &mut change, kept.source, &plain)?;
-        let digest = Active::sha256(&[record.original(), &plain]);
-        self.commit(change, Event { version, count: 1, digest, ..event.clone() })?;
-        Ok((kind, id))
+fn released<'s>(
+    number: u64,
+    mended: Option<&[u8]>,
+    pass: &mut Pass<'s>,
+) -> Result<((ResourceType, String), Change<'s>)> {
+    let store = pass.store();
+    let key = number.to_be_bytes().to_vec();
+    let mut change = pass.change()?;
+    let row = change.view().get(Table::Quarantine, &key)?.ok_or_else(|| Code::QuarantineUnknown.error())?;
+    let kept = open(store, &key, &row)?;
+    let bytes = mended.unwrap_or(kept.bytes.expose());
+    let mut parsed = json::read(bytes, &Limits::DEFAULT)?;
+    let id_assigned = parsed.report.is_valid() && parsed.record.root().get("id").is_none();
+    if id_assigned {
+        let id = if kept.id.is_empty() { assigned_id(kept.full_url.as_deref(), bytes) } else { kept.id.clone() };
+        parsed = json::read(&with_id(bytes, &id), &Limits::DEFAULT)?;
     }
+    if !parsed.report.is_valid() {
+        return Err(Code::RecordInvalid.error().with_issues(parsed.report.into_issues()));
+    }
+    let record = parsed.record;
+    let kind = record.kind();
+    let Some(id) = record.id().map(str::to_owned) else {
+        let issue = issue_of(&Code::PrimitiveForm.at(format!("{kind}.id")));
+        return Err(Code::RecordInvalid.error().with_issues(vec![issue]));
+    };
+    (pass.event.resource, pass.event.id) = (Some(kind), id.clone());
+    let resolve =
+        |address: &str| kept.addresses.iter().find(|(known, _)| known == address).map(|(_, target)| target.clone());
+    let version = change
+        .put(&record, &PutMeta { resolve: &resolve, source: kept.source, entry: kept.entry, ..PutMeta::DIRECT })?
+        .version();
+    if let Some(address) = kept.full_url.as_deref().filter(|address| is_alias(address, kind, &id)) {
+        change.alias(address, &format!("{kind}/{id}"))?;
+    }
+    change.table_remove(Table::Quarantine, key)?;
+    let line = LedgerEntry {
+        source: kept.source,
+        entry: kept.entry,
+        offset: kept.offset,
+        fate: Fate::Released,
+        reason: None,
+        kind: Some(kind),
+        id: id.clone(),
+        version,
+        id_assigned,
+    };
+    let plain = ledger::encode(&[line]).concat(); // one line is one row
+    put_release_line(store, &mut change, kept.source, &plain)?;
+    let digest = Active::sha256(&[record.original(), &plain]);
+    (pass.event.version, pass.event.count, pass.event.digest) = (version, 1, digest);
+    Ok(((kind, id), change))
 }
 
 /// Whether an address has to be remembered because it does not say by itself which record it stands for.

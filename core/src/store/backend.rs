@@ -4,6 +4,7 @@
 //! things only, a view and the atomic, durable write of one sorted [`Batch`], so that a B-tree, an append-only segment log in front
 //! of one, or a remote database can stand behind it.
 
+use super::pages::Checked;
 use crate::error::{Code, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -180,13 +181,22 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// - as `commit`.
     fn put_header(&self, header: &[u8]) -> Result<()>;
-    /// Looks at every byte the storage keeps; says how many places are not as they were left.
+    /// Looks at every byte the storage keeps; says which places are not as they were left.
     ///
     /// # Errors
     /// - `store-io`.
-    fn check(&self) -> Result<u64> {
-        Ok(0)
+    fn check(&self) -> Result<Checked> {
+        Ok(Checked::default())
     }
+    /// Makes byte strings unreadable that stood in rows which are deleted: takes them out of whatever the storage still keeps of
+    /// them, and wipes all its free space. Says in how many places they stood. A view from before sees zeros in their place.
+    ///
+    /// # Durability
+    /// When this returns, they are on the disk no more.
+    ///
+    /// # Errors
+    /// - as `commit`.
+    fn scrub(&self, gone: &[&[u8]]) -> Result<u64>;
 }
 
 /// A view with batches on top that are not committed yet: what a change set sees.

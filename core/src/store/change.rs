@@ -3,6 +3,7 @@
 use super::backend::Overlay;
 use super::group::Writing;
 use super::layout::{self, BLOCK_BYTES, BLOCK_PACKED, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
+use super::note::{ChangeKind, Note};
 use super::{Batch, ReadView, State, Store, Table, pair, patient_row, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
@@ -46,11 +47,13 @@ pub struct PutMeta<'a> {
     pub source: u32,
     /// Number of the entry in the source, from 1.
     pub entry: u32,
+    /// Why the version is made; kept with it.
+    pub note: Option<&'a Note>,
 }
 
 impl PutMeta<'_> {
-    /// A direct write.
-    pub const DIRECT: PutMeta<'static> = PutMeta { resolve: &|_| None, source: 0, entry: 0 };
+    /// A direct write, of which nothing more is said.
+    pub const DIRECT: PutMeta<'static> = PutMeta { resolve: &|_| None, source: 0, entry: 0, note: None };
 }
 
 /// A change set under way. Dropped without [`Change::commit`], nothing of it stays.
@@ -94,11 +97,20 @@ struct Pending {
     key: [u8; 13],
     version: u32,
     deleted: bool,
+    retracted: bool,
     before: Option<Place>,
     source: u32,
     entry: u32,
+    note: Option<Box<Note>>,
     bytes: Range<usize>,
     entries: Range<usize>,
+}
+
+impl Pending {
+    /// Whether the record is there to be seen after this.
+    fn is_shown(&self) -> bool {
+        !self.deleted && !self.retracted
+    }
 }
 
 /// The newest version of a record.
@@ -111,9 +123,13 @@ impl Newest {
     fn slot(&self) -> &Slot {
         &self.block.slots[usize::from(self.place.slot)]
     }
-    /// Its bytes; None where it says that the record is deleted.
+    /// Its bytes; None where it says that the record is deleted or hides it.
     fn bytes(&self) -> Option<&[u8]> {
-        (!self.slot().deleted).then(|| &self.block.bytes[self.slot().body.clone()])
+        (!self.slot().deleted && !self.slot().retracted).then(|| self.hidden_bytes())
+    }
+    /// Its bytes, of a retraction too.
+    fn hidden_bytes(&self) -> &[u8] {
+        &self.block.bytes[self.slot().body.clone()]
     }
 }
 
@@ -186,18 +202,39 @@ impl Change<'_> {
     ///
     /// # Errors
     /// - `invalid-argument`: the record has no id of a form FHIR allows.
+    /// - `retracted`: it takes [`Change::restore`] first, so that what was retracted does not come back unseen.
     /// - of the backend.
     pub fn put(&mut self, record: &Record, meta: &PutMeta<'_>) -> Result<Outcome> {
+        self.write(record, meta, false)
+    }
+
+    /// Says whether [`Change::put`] would refuse the record for what was decided about it before; writes nothing.
+    ///
+    /// # Errors
+    /// - `retracted`.
+    pub fn may_put(&self, record: &Record) -> Result<()> {
+        let Some(id) = record.id() else { return Ok(()) };
+        let newest = self.newest(&self.store.id_key(record.kind(), id))?;
+        if newest.is_some_and(|newest| newest.slot().retracted) {
+            return Err(Code::Retracted.error());
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, record: &Record, meta: &PutMeta<'_>, restoring: bool) -> Result<Outcome> {
         let id = record.id().ok_or_else(|| Code::InvalidArgument.error().expected("a record with an id"))?;
         let kind = record.kind();
         let key = self.store.id_key(kind, id);
         if let Some(&at) = self.by_id.get(&key) {
-            if !self.pending[at].deleted && self.texts[self.pending[at].bytes.clone()] == *record.original() {
+            if self.pending[at].is_shown() && self.texts[self.pending[at].bytes.clone()] == *record.original() {
                 return Ok(Outcome::Unchanged(self.pending[at].version));
             }
             self.flush()?;
         }
         let before = self.newest(&key)?;
+        if before.as_ref().is_some_and(|newest| newest.slot().retracted) && !restoring {
+            return Err(Code::Retracted.error());
+        }
         if let Some(newest) = before.as_ref().filter(|newest| newest.bytes() == Some(record.original())) {
             return Ok(Outcome::Unchanged(newest.slot().version));
         }
@@ -217,9 +254,11 @@ impl Change<'_> {
             key,
             version,
             deleted: false,
+            retracted: false,
             before: before.map(|newest| newest.place),
             source: meta.source,
             entry: meta.entry,
+            note: meta.note.cloned().map(Box::new),
             bytes,
             entries,
         })?;
@@ -229,14 +268,45 @@ impl Change<'_> {
     /// Writes a version that says the record is deleted; earlier versions stay.
     ///
     /// # Errors
-    /// - `not-found`: there is no such record, or it is deleted already.
+    /// - `not-found`: there is no such record, or it is deleted or retracted already.
     pub fn delete(&mut self, kind: ResourceType, id: &str) -> Result<u32> {
+        self.end(kind, id, None)
+    }
+
+    /// Writes a version that hides the record: the bytes stay, no index has them, and no call that asks for the current
+    /// version gives them.
+    ///
+    /// # Errors
+    /// - `not-found`: there is no such record, or it is deleted or retracted already.
+    pub fn retract(&mut self, kind: ResourceType, id: &str, note: &Note) -> Result<u32> {
+        self.end(kind, id, Some(note))
+    }
+
+    /// Undoes a retraction: a new version with the bytes of the one that was hidden.
+    ///
+    /// # Errors
+    /// - `not-found`: there is no such record, or it is not retracted.
+    pub fn restore(&mut self, kind: ResourceType, id: &str, note: &Note) -> Result<Outcome> {
         let key = self.store.id_key(kind, id);
         if self.by_id.contains_key(&key) {
             self.flush()?;
         }
+        let newest = self.newest(&key)?.filter(|newest| newest.slot().retracted);
+        let newest = newest.ok_or_else(|| Code::NotFound.error())?;
+        let record = Record::parse(newest.hidden_bytes())?;
+        self.write(&record, &PutMeta { note: Some(note), ..PutMeta::DIRECT }, true)
+    }
+
+    /// Writes a version after which the record is no longer current: a deletion, or a retraction where there is a note of one.
+    fn end(&mut self, kind: ResourceType, id: &str, note: Option<&Note>) -> Result<u32> {
+        let key = self.store.id_key(kind, id);
+        if self.by_id.contains_key(&key) {
+            self.flush()?;
+        }
+        let retracted = note.is_some_and(|note| note.kind == ChangeKind::Retract);
         let newest = self.newest(&key)?.filter(|newest| newest.bytes().is_some());
         let newest = newest.ok_or_else(|| Code::NotFound.error())?;
+        let bytes = if retracted { self.keep(newest.hidden_bytes()) } else { 0..0 };
         self.load_chart(newest.place.chart())?;
         let version = newest.slot().version.saturating_add(1);
         let id = self.keep(id.as_bytes());
@@ -246,24 +316,27 @@ impl Change<'_> {
             id,
             key,
             version,
-            deleted: true,
+            deleted: !retracted,
+            retracted,
             before: Some(newest.place),
             source: 0,
             entry: 0,
-            bytes: 0..0,
+            note: note.cloned().map(Box::new),
+            bytes,
             entries: 0..0,
         })?;
         Ok(version)
     }
 
-    /// The number of the current version, in this change set or before it; None where there is none or it is deleted.
+    /// The number of the current version, in this change set or before it; None where there is none or it is deleted or
+    /// retracted.
     ///
     /// # Errors
     /// - of the backend.
     pub fn current_version(&self, kind: ResourceType, id: &str) -> Result<Option<u32>> {
         let key = self.store.id_key(kind, id);
         if let Some(&at) = self.by_id.get(&key) {
-            return Ok((!self.pending[at].deleted).then_some(self.pending[at].version));
+            return Ok(self.pending[at].is_shown().then_some(self.pending[at].version));
         }
         Ok(self.newest(&key)?.filter(|newest| newest.bytes().is_some()).map(|newest| newest.slot().version))
     }
@@ -526,7 +599,7 @@ impl Change<'_> {
             if let Some(before) = one.before {
                 segments.entry(before.chart()).or_default().dead.push((before.block, before.slot));
             }
-            if one.deleted {
+            if !one.is_shown() {
                 continue;
             }
             let segment = segments.entry(chart).or_default();
@@ -606,8 +679,9 @@ fn after(number: u32) -> Result<u32> {
 }
 
 fn new_slot<'a>(one: &Pending, texts: &'a [u8]) -> NewSlot<'a> {
-    let Pending { kind, version, deleted, before, source, entry, .. } = *one;
-    let slot = Slot { kind, id: 0..0, version, deleted, before, source, entry, body: 0..0 };
+    let Pending { kind, version, deleted, retracted, before, source, entry, .. } = *one;
+    let note = one.note.clone();
+    let slot = Slot { kind, id: 0..0, version, deleted, retracted, before, source, entry, note, body: 0..0 };
     NewSlot { slot, id: &texts[one.id.clone()], body: &texts[one.bytes.clone()] }
 }
 

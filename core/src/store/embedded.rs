@@ -4,7 +4,7 @@
 //! `corrupt` and the handle is closed for good.
 
 use super::backend::{Backend, Batch, ReadView, Row, Table, Visit};
-use super::pages::{Disk, Pages};
+use super::pages::{Checked, Disk, Pages};
 use crate::error::{Code, Error, Result};
 use crate::id::Random;
 use crate::keys::KeyRing;
@@ -161,8 +161,25 @@ impl Backend for Embedded {
         self.watched(|| self.pages.put_header(header))
     }
 
-    fn check(&self) -> Result<u64> {
-        Ok(self.pages.check()?.damaged)
+    fn check(&self) -> Result<Checked> {
+        self.pages.check()
+    }
+
+    fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {
+        // Pages that a commit gave up are free for the engine once two more have followed.
+        for _ in 0..3 {
+            let mut batch = Batch::default();
+            batch.put(Table::Meta, b"scrub".to_vec(), Vec::new());
+            self.commit(&batch)?;
+            let mut batch = Batch::default();
+            batch.delete(Table::Meta, b"scrub".to_vec());
+            self.commit(&batch)?;
+        }
+        let done = self.watched(|| self.pages.scrub(gone));
+        if done.is_err() {
+            self.poisoned.store(true, SeqCst);
+        }
+        done
     }
 }
 

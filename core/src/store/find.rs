@@ -12,6 +12,30 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+/// Who may see what, for a search: asked before anything is matched, sorted or counted.
+pub trait Admission {
+    /// Whether records of this type and patient may be looked at at all.
+    ///
+    /// # Errors
+    /// - of the backend.
+    fn patient(&self, kind: ResourceType, patient: PatientNumber) -> Result<bool>;
+    /// The record as it may be seen, which can be with less in it; None: as if it were not there.
+    ///
+    /// # Errors
+    /// - of the backend.
+    fn record(&self, stored: Stored) -> Result<Option<Stored>>;
+}
+
+/// Everything may be seen.
+impl Admission for () {
+    fn patient(&self, _: ResourceType, _: PatientNumber) -> Result<bool> {
+        Ok(true)
+    }
+    fn record(&self, stored: Stored) -> Result<Option<Stored>> {
+        Ok(Some(stored))
+    }
+}
+
 /// Where the next page of results starts.
 ///
 /// Pages may be read from snapshots of different times: what was there at the first page and still matches comes once;
@@ -78,23 +102,18 @@ impl PatientIndex {
 impl Snapshot<'_> {
     /// A page of the records that match, at most `count` of them, from `from` on.
     ///
-    /// `allowed` says which patients may be looked at: the others are passed over before anything of theirs is opened.
+    /// `admission` says which patients may be looked at: the others are passed over before anything of theirs is opened. Of
+    /// the records of those it gives what is matched and shown in their place.
     ///
     /// # Errors
     /// - of the backend; `corrupt`.
-    pub fn search(
-        &self,
-        query: &Query,
-        from: Option<Cursor>,
-        count: usize,
-        allowed: &dyn Fn(PatientNumber) -> bool,
-    ) -> Result<Page> {
+    pub fn search(&self, query: &Query, from: Option<Cursor>, count: usize, admission: &dyn Admission) -> Result<Page> {
         if !query.sort.is_empty() {
-            return self.sorted(query, from, count, allowed);
+            return self.sorted(query, from, count, admission);
         }
         let mut page = Page { records: Vec::new(), next: None };
         let mut next = None;
-        self.each_match(query, from, allowed, &mut |place, stored| {
+        self.each_match(query, from, admission, &mut |place, stored| {
             if page.records.len() == count {
                 next = Some(place);
                 return false;
@@ -109,17 +128,11 @@ impl Snapshot<'_> {
     }
 
     /// All matches are found and put in order, then the page is cut out: an order of one's own costs a look at every match.
-    fn sorted(
-        &self,
-        query: &Query,
-        from: Option<Cursor>,
-        count: usize,
-        allowed: &dyn Fn(PatientNumber) -> bool,
-    ) -> Result<Page> {
+    fn sorted(&self, query: &Query, from: Option<Cursor>, count: usize, admission: &dyn Admission) -> Result<Page> {
         let mut all: Vec<(Vec<SortKey>, Place)> = Vec::new();
         let mut failed = None;
         let whole = from.map(|from| Cursor { place: Place { patient: 0, block: 0, slot: 0 }, ..from });
-        self.each_match(query, whole, allowed, &mut |place, stored| match stored.record() {
+        self.each_match(query, whole, admission, &mut |place, stored| match stored.record() {
             Ok(record) => {
                 all.push((query.sort.iter().map(|sort| sort.key(&record, stored.at())).collect(), place));
                 true
@@ -138,7 +151,10 @@ impl Snapshot<'_> {
             all.iter().position(|(_, place)| *place == from.place).unwrap_or(from.offset as usize).min(all.len())
         });
         let end = start.saturating_add(count).min(all.len());
-        let records = all[start..end].iter().map(|(_, place)| self.at(*place)).collect::<Result<_>>()?;
+        let mut records = Vec::with_capacity(end - start);
+        for (_, place) in &all[start..end] {
+            records.extend(admission.record(self.at(*place)?)?);
+        }
         let next = match all.get(end) {
             Some((_, place)) => Some(Cursor { place: *place, before: self.first_page(from)?, offset: end as u32 }),
             None => None,
@@ -159,7 +175,7 @@ impl Snapshot<'_> {
         &self,
         query: &Query,
         from: Option<Cursor>,
-        allowed: &dyn Fn(PatientNumber) -> bool,
+        admission: &dyn Admission,
         each: &mut dyn FnMut(Place, Stored) -> bool,
     ) -> Result<()> {
         let start = from.map_or(Place { patient: 0, block: 0, slot: 0 }, |from| from.place);
@@ -171,9 +187,10 @@ impl Snapshot<'_> {
                 Some(from) => self.place_before(place, &stored, from.before)?,
                 None => Some(place),
             };
-            if stood.is_none_or(|stood| stood < start) || stored.is_deleted() || stored.kind() != query.kind {
+            if stood.is_none_or(|stood| stood < start) || !stored.is_shown() || stored.kind() != query.kind {
                 return Ok(true);
             }
+            let Some(stored) = admission.record(stored)? else { return Ok(true) };
             if !query.conditions.is_empty() && !query.matches(&stored.record()?, stored.at(), &resolve) {
                 return Ok(true);
             }
@@ -181,14 +198,14 @@ impl Snapshot<'_> {
         };
         if let Some(places) = self.by_id(query)? {
             for place in places {
-                if allowed(PatientNumber(place.patient)) && !look(place)? {
+                if admission.patient(query.kind, PatientNumber(place.patient))? && !look(place)? {
                     break;
                 }
             }
             return Ok(());
         }
         for patient in self.candidates(query, start.patient)? {
-            if !allowed(PatientNumber(patient)) {
+            if !admission.patient(query.kind, PatientNumber(patient))? {
                 continue;
             }
             for (block, slot) in self.matching(patient, query, &resolve)? {

@@ -1,5 +1,6 @@
 //! Bytes inside sealed values: blocks of records, index segments. See docs/format.md.
 
+use super::note::Note;
 use crate::error::{Code, Result};
 use crate::schema::ResourceType;
 use crate::time::Timestamp;
@@ -43,9 +44,12 @@ pub(super) struct Slot {
     pub(super) id: Range<usize>,
     pub(super) version: u32,
     pub(super) deleted: bool,
+    /// The version hides the record: it has the bytes of the one before.
+    pub(super) retracted: bool,
     pub(super) before: Option<Place>,
     pub(super) source: u32,
     pub(super) entry: u32,
+    pub(super) note: Option<Box<Note>>,
     pub(super) body: Range<usize>,
 }
 
@@ -142,7 +146,8 @@ pub(super) fn write_block(commit: u64, at: Timestamp, actor: &str, slots: &[NewS
         out.number(slot.kind.number().into());
         out.bytes(id);
         out.number(slot.version.into());
-        out.number(u64::from(slot.deleted) | u64::from(slot.before.is_some()) << 1);
+        let flags = [slot.deleted, slot.before.is_some(), slot.retracted, slot.note.is_some()];
+        out.number(flags.iter().rev().fold(0, |all, flag| all << 1 | u64::from(*flag)));
         if let Some(before) = slot.before {
             out.number(before.patient.into());
             out.number(before.block.into());
@@ -150,6 +155,9 @@ pub(super) fn write_block(commit: u64, at: Timestamp, actor: &str, slots: &[NewS
         }
         out.number(slot.source.into());
         out.number(slot.entry.into());
+        if let Some(note) = &slot.note {
+            note.write(&mut out);
+        }
         out.number(body.len() as u64);
     }
     for NewSlot { body, .. } in slots {
@@ -178,8 +186,10 @@ pub(super) fn read_block(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Block> {
             None
         };
         let (source, entry) = (reader.small()?, reader.small()?);
+        let note = if flags & 8 != 0 { Some(Box::new(Note::read(&mut reader)?)) } else { None };
         lengths.push(reader.small::<usize>()?);
-        slots.push(Slot { kind, id, version, deleted: flags & 1 != 0, before, source, entry, body: 0..0 });
+        let (deleted, retracted) = (flags & 1 != 0, flags & 4 != 0);
+        slots.push(Slot { kind, id, version, deleted, retracted, before, source, entry, note, body: 0..0 });
     }
     let mut start = bytes.len() - reader.rest.len();
     for (slot, length) in slots.iter_mut().zip(lengths) {

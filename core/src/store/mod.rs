@@ -12,6 +12,7 @@ mod group;
 #[cfg(test)]
 mod laws;
 mod layout;
+mod note;
 mod pages;
 mod snapshot;
 mod terms;
@@ -22,8 +23,10 @@ mod tests;
 
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub use change::{Change, Outcome, PutMeta};
-pub use find::{Cursor, Page};
+pub use find::{Admission, Cursor, Page};
 pub(crate) use layout::{Reader, Writer};
+pub use note::{ChangeKind, Note};
+pub use pages::Checked;
 pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};
@@ -193,12 +196,26 @@ impl Store {
     pub(crate) fn put_header(&self, header: &[u8]) -> Result<()> {
         self.backend.put_header(header)
     }
-    /// Looks at every byte of the file; says how many places are not as they were left.
+    /// Looks at every byte of the file; says which slots are not as they were left.
     ///
     /// # Errors
     /// - of the backend.
-    pub fn check(&self) -> Result<u64> {
+    pub fn check(&self) -> Result<Checked> {
         self.backend.check()
+    }
+    /// Makes byte strings unreadable that stood in rows which are deleted, and wipes all free space of the file.
+    ///
+    /// # Durability
+    /// When this returns, they are on the disk no more.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {
+        let writing = self.turn()?;
+        *lock(&self.latest) = None; // an open view would keep what is to go
+        let done = self.backend.scrub(gone);
+        self.pass(writing);
+        done
     }
     /// Gives free space back to the file system.
     ///

@@ -2,7 +2,7 @@
 
 use super::change::read_id_row;
 use super::layout::{self, Block, Place};
-use super::{ReadView, Store, Table};
+use super::{Note, ReadView, Store, Table};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::{Compartment, Record};
@@ -23,6 +23,8 @@ pub struct Stored {
     number: u32,
     slot: u16,
     patient: u32,
+    /// The bytes that are shown in place of those that were written.
+    masked: Option<Arc<zeroize::Zeroizing<Vec<u8>>>>,
 }
 
 impl std::fmt::Debug for Stored {
@@ -56,6 +58,18 @@ impl Stored {
     pub fn is_deleted(&self) -> bool {
         self.slot().deleted
     }
+    /// Whether this version hides the record; its bytes are those of the version before.
+    pub fn is_retracted(&self) -> bool {
+        self.slot().retracted
+    }
+    /// Whether this version, where it is the newest, shows the record: it is neither a deletion nor a retraction.
+    pub fn is_shown(&self) -> bool {
+        !self.is_deleted() && !self.is_retracted()
+    }
+    /// Why it came about, where that was said.
+    pub fn note(&self) -> Option<&Note> {
+        self.slot().note.as_deref()
+    }
     /// The patient it belongs to.
     pub fn patient(&self) -> PatientNumber {
         PatientNumber(self.patient)
@@ -80,9 +94,21 @@ impl Stored {
     pub fn origin(&self) -> (u32, u32) {
         (self.slot().source, self.slot().entry)
     }
-    /// The bytes exactly as they were written.
+    /// The bytes exactly as they were written; of a masked record, what is left of them.
     pub fn bytes(&self) -> &[u8] {
+        if let Some(masked) = &self.masked {
+            return masked;
+        }
         &self.block.bytes[self.slot().body.clone()]
+    }
+    /// Whether something was left out because it is not for this session.
+    pub fn is_masked(&self) -> bool {
+        self.masked.is_some()
+    }
+    /// The same version, showing other bytes.
+    #[expect(dead_code, reason = "masks come with the policy")]
+    pub(crate) fn showing(self, bytes: Vec<u8>) -> Stored {
+        Stored { masked: Some(Arc::new(zeroize::Zeroizing::new(bytes))), ..self }
     }
     /// The record, read from the bytes.
     ///
@@ -107,10 +133,10 @@ impl Snapshot<'_> {
         if usize::from(place.slot) >= block.slots.len() {
             return Err(Code::Corrupt.error());
         }
-        Ok(Stored { block, number: place.block, slot: place.slot, patient: place.patient })
+        Ok(Stored { block, number: place.block, slot: place.slot, patient: place.patient, masked: None })
     }
 
-    /// The newest version, which may say that the record was deleted; None where there never was one.
+    /// The newest version, which may say that the record was deleted or retracted; None where there never was one.
     ///
     /// # Errors
     /// - of the backend; `erased`, `corrupt`.
@@ -125,15 +151,15 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The current version; None where there is none or it is deleted.
+    /// The current version; None where there is none or it is deleted or retracted.
     ///
     /// # Errors
     /// - as [`Snapshot::newest`].
     pub fn current(&self, kind: ResourceType, id: &str) -> Result<Option<Stored>> {
-        Ok(self.newest(kind, id)?.filter(|stored| !stored.is_deleted()))
+        Ok(self.newest(kind, id)?.filter(Stored::is_shown))
     }
 
-    /// Every version, newest first, deletions included.
+    /// Every version, newest first, deletions and retractions included.
     ///
     /// # Errors
     /// - as [`Snapshot::newest`].
@@ -223,7 +249,7 @@ impl Snapshot<'_> {
             let place = Place { patient: patient.0, block: number, slot };
             let same = chart.last().filter(|last| last.number == number && usize::from(slot) < last.block.slots.len());
             let stored = match same {
-                Some(last) => Stored { block: last.block.clone(), slot, ..*last },
+                Some(last) => Stored { block: last.block.clone(), slot, masked: None, ..*last },
                 None => self.at(place)?,
             };
             chart.push(stored);

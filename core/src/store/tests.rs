@@ -43,7 +43,7 @@ pub(super) fn put(store: &Store, at: i64, records: &[Record]) -> Vec<Outcome> {
 pub(super) fn found(store: &Store, kind_name: &str, query: &str) -> Vec<String> {
     let snapshot = store.snapshot().expect("a view");
     let query = Query::parse(kind(kind_name), query).expect("a query");
-    let page = snapshot.search(&query, None, 1000, &|_| true).expect("it searches");
+    let page = snapshot.search(&query, None, 1000, &()).expect("it searches");
     page.records.iter().map(|stored| stored.id().to_owned()).collect()
 }
 
@@ -138,7 +138,7 @@ fn pages_follow_each_other_without_gap_or_repeat() {
     let query = Query::parse(kind("Observation"), "code=1-8").expect("a query");
     let (mut all, mut from) = (Vec::new(), None);
     loop {
-        let page = snapshot.search(&query, from, 10, &|_| true).expect("it searches");
+        let page = snapshot.search(&query, from, 10, &()).expect("it searches");
         all.extend(page.records.iter().map(|stored| stored.id().to_owned()));
         let Some(next) = page.next else { break };
         from = Some(Cursor::from_text(&next.to_text()).expect("a cursor"));
@@ -147,7 +147,7 @@ fn pages_follow_each_other_without_gap_or_repeat() {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 85);
-    let only_second = snapshot.search(&query, None, 100, &|patient| patient.0 == 2).expect("it searches");
+    let only_second = snapshot.search(&query, None, 100, &Only(2)).expect("it searches");
     assert_eq!(only_second.records.len(), 17);
 }
 
@@ -167,6 +167,59 @@ fn a_deleted_record_is_gone_from_searches_and_stays_in_history() {
     assert_eq!(versions, [true, false]);
     let mut change = store.change(Timestamp(3), "x").expect("a change");
     assert_eq!(change.delete(kind("Patient"), "p").map(|_| ()).unwrap_err().code(), Code::NotFound);
+}
+
+#[test]
+fn a_retracted_record_is_found_nowhere_comes_back_only_when_restored_and_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = create(&folder.path().join("a.ehr"));
+    let doe = patient("p", "Doe", "1970");
+    put(&store, 1, &[doe.clone(), observation("o", "Patient/p", "1-8", "2020")]);
+    let note = |kind| Note {
+        kind,
+        reason: "wrong patient".to_owned(),
+        on_behalf: Some("dr-house".to_owned()),
+        authored: Some(Timestamp(-5)),
+    };
+    let mut change = store.change(Timestamp(2), "x").expect("a change");
+    assert_eq!(change.retract(kind("Patient"), "p", &note(ChangeKind::Retract)).expect("it retracts"), 2);
+    assert_eq!(change.current_version(kind("Patient"), "p").expect("readable"), None);
+    change.commit().expect("it commits");
+    let open_again = || open(&folder.path().join("a.ehr")).expect("it opens");
+    drop(store);
+    let store = open_again();
+    for query in ["name=doe", "_id=p", ""] {
+        assert_eq!(found(&store, "Patient", query), Vec::<String>::new(), "{query}");
+    }
+    let snapshot = store.snapshot().expect("a view");
+    assert!(snapshot.current(kind("Patient"), "p").expect("readable").is_none());
+    let chart = snapshot.chart(PatientNumber(1)).expect("readable");
+    assert_eq!(chart.iter().map(Stored::id).collect::<Vec<_>>(), ["o"]);
+    let newest = snapshot.newest(kind("Patient"), "p").expect("readable").expect("kept");
+    assert!(newest.is_retracted() && !newest.is_deleted() && newest.bytes() == doe.original());
+    assert_eq!(newest.note(), Some(&note(ChangeKind::Retract)));
+    assert!(!format!("{:?}", newest.note()).contains("wrong"));
+
+    // Neither the same bytes nor others bring it back, and it is not there to be deleted or retracted again.
+    let mut change = store.change(Timestamp(3), "x").expect("a change");
+    for record in [&doe, &patient("p", "Roe", "1970")] {
+        let refused = change.put(record, &PutMeta::DIRECT).map(|_| ()).unwrap_err();
+        assert_eq!(refused.code(), Code::Retracted);
+    }
+    let code = |result: Result<u32>| result.expect_err("refused").code();
+    assert_eq!(code(change.retract(kind("Patient"), "p", &note(ChangeKind::Retract))), Code::NotFound);
+    assert_eq!(code(change.delete(kind("Patient"), "p")), Code::NotFound);
+    let restored = change.restore(kind("Patient"), "p", &note(ChangeKind::Restore)).expect("it is retracted");
+    assert_eq!(restored, Outcome::Updated(3));
+    let again = change.restore(kind("Patient"), "p", &note(ChangeKind::Restore)).map(Outcome::version);
+    assert_eq!(code(again), Code::NotFound);
+    change.commit().expect("it commits");
+    assert_eq!(found(&store, "Patient", "name=doe"), ["p"]);
+    let snapshot = store.snapshot().expect("a view");
+    let history = snapshot.history(kind("Patient"), "p").expect("readable");
+    let kinds: Vec<_> = history.iter().map(|stored| stored.note().map(|note| note.kind)).collect();
+    assert_eq!(kinds, [Some(ChangeKind::Restore), Some(ChangeKind::Retract), None]);
+    assert!(history.iter().all(|stored| stored.bytes() == doe.original()));
 }
 
 #[test]
@@ -330,5 +383,17 @@ fn many_small_changes_of_compartments_merge_within_each() {
         let numbers = store.segment_numbers(&*view, 1).expect("readable");
         let own = numbers.iter().filter(|(number, _)| layout::compartment(*number) == compartment).count();
         assert!((1..=6).contains(&own), "{own} segments in compartment {compartment}");
+    }
+}
+
+/// Records of one patient may be seen.
+struct Only(u32);
+
+impl super::Admission for Only {
+    fn patient(&self, _: ResourceType, patient: crate::id::PatientNumber) -> crate::error::Result<bool> {
+        Ok(patient.0 == self.0)
+    }
+    fn record(&self, stored: super::Stored) -> crate::error::Result<Option<super::Stored>> {
+        Ok(Some(stored))
     }
 }

@@ -106,7 +106,7 @@ fn every_refused_write_leaves_an_event_that_says_why() {
         .collect();
     let expected = [
         (Code::Denied, EventKind::Update, "ana", ""),
-        (Code::Denied, EventKind::Delete, "ana", ""),
+        (Code::Denied, EventKind::Update, "ana", ""),
         (Code::Denied, EventKind::Delete, "ana", ""),
         (Code::Denied, EventKind::Read, "ana", "p1"),
         (Code::Denied, EventKind::Import, "ana", ""),

@@ -238,11 +238,14 @@ impl State {
 
     /// Zeros slots that hold nothing of use; they are free at once.
     pub(super) fn wipe(&mut self, disk: &dyn StorageBackend, slots: impl IntoIterator<Item = u32>) -> Result<()> {
-        for slot in slots {
-            disk.write(offset(slot), &[0; PAGE])?;
-            self.rows[slot as usize] = Row::ZEROS;
-            self.touched.insert(slot);
-            self.free.insert(slot);
+        let slots: Vec<u32> = slots.into_iter().collect();
+        for run in slots.chunk_by(|a, b| a + 1 == *b) {
+            disk.write(offset(run[0]), &vec![0; run.len() * PAGE])?;
+            for slot in run {
+                self.rows[*slot as usize] = Row::ZEROS;
+                self.touched.insert(*slot);
+                self.free.insert(*slot);
+            }
         }
         Ok(())
     }

@@ -113,19 +113,50 @@ struct State {
     failed: bool,
     /// What was not as it should be when the file was opened, and was mended.
     mended: u64,
+    /// The file was not closed in order before it was opened.
+    recovered: bool,
 }
 
-/// What [`Pages::check`] found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a slot of the file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A superblock.
+    Superblock,
+    /// A part of the map.
+    Map,
+    /// What a page says now.
+    Page(u32),
+    /// What a page said before.
+    Stale(u32),
+    /// Nothing.
+    Zeros,
+}
+
+/// What a look at every slot of the file found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Slots that hold pages.
     pub pages: u64,
     /// Slots that are free.
     pub free: u64,
-    /// Slots that hold the map.
+    /// Slots that hold the map, and the superblocks.
     pub map: u64,
-    /// Slots of any sort that are not as they were left.
-    pub damaged: u64,
+    /// Slots that were not as they should be when the file was opened, and were put in order then: after a crash, or a change from
+    /// outside that looks like one.
+    pub mended: u64,
+    /// The file was not closed in order before it was opened: after a crash, or where somebody put an older superblock back.
+    pub recovered: bool,
+    /// Slots of pages and free slots that are not as they were left, by their numbers.
+    pub damaged: Vec<u32>,
+    /// Parts of the map that are not as they were left.
+    pub map_damaged: u64,
+}
+
+impl Checked {
+    /// Whether every byte of the file is as it was left.
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.map_damaged == 0
+    }
 }
 
 impl Pages {
@@ -151,6 +182,7 @@ impl Pages {
             header: header.to_vec(),
             failed: false,
             mended: 0,
+            recovered: false,
         };
         let seal = Seal { key: key.clone(), store };
         state.write_checkpoint(&*disk, &seal, &*random)?;
@@ -169,10 +201,40 @@ impl Pages {
         Pages(Arc::new(Inner { disk, seal, random, writer: Mutex::new(()), state: RwLock::new(state), overlay }))
     }
 
-    /// How many slots were not as they should be when the file was opened after a crash, and were mended.
+    /// How many slots were not as they should be when the file was opened after a crash, and were mended; and whether the file
+    /// was not closed in order.
+    pub(super) fn check_opened(&self) -> (u64, bool) {
+        let state = self.0.read_state();
+        (state.mended, state.recovered)
+    }
+
     #[cfg(test)]
     fn mended(&self) -> u64 {
-        self.0.read_state().mended
+        self.check_opened().0
+    }
+
+    /// What each slot holds.
+    pub(super) fn sorts(&self) -> Vec<Sort> {
+        let sort = |(slot, row): (usize, &Row)| match row.holds {
+            _ if slot < FIRST as usize => Sort::Superblock,
+            Holds::Map => Sort::Map,
+            Holds::Page(page) => Sort::Page(page),
+            Holds::Stale(page) => Sort::Stale(page),
+            Holds::Zeros => Sort::Zeros,
+        };
+        self.0.read_state().rows.iter().enumerate().map(sort).collect()
+    }
+
+    /// Whether bytes would be taken for what a slot holds.
+    pub(super) fn takes(&self, slot: usize, bytes: &mut [u8]) -> bool {
+        let row = self.0.read_state().rows.get(slot).copied();
+        row.is_some_and(|row| self.0.seal.fits(&row, bytes))
+    }
+
+    /// How many slots of the map are not as they were written.
+    pub(super) fn check_map(&self) -> Result<u64> {
+        let _writer = self.0.turn();
+        self.0.read_state().check_map(&*self.0.disk, &self.0.seal)
     }
 
     /// The wrapped keys.
@@ -209,6 +271,54 @@ impl Pages {
         let _writer = self.0.turn();
         let state = self.0.read_state();
         state.check(&*self.0.disk, &self.0.seal)
+    }
+
+    /// Takes byte strings that must not be readable any more out of every page, and zeroes all free slots: what pages said before is
+    /// gone. Only those bytes of a page change, so a reader of an older view meets zeros and nothing worse.
+    pub(super) fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {
+        let inner = &*self.0;
+        if inner.overlay.is_some() {
+            return Err(Code::ReadOnly.error());
+        }
+        let found = self.find(gone)?;
+        for (start, length) in &found {
+            inner.write(*start, &vec![0; *length])?;
+        }
+        inner.sync()?;
+        let _writer = inner.turn();
+        let mut state = inner.write_state();
+        state.usable()?;
+        let done = state.wipe_stale(&*inner.disk, &inner.seal, &*inner.random);
+        state.failed |= done.is_err();
+        done?;
+        Ok(found.len() as u64)
+    }
+
+    /// Where in the storage byte strings stand: start and length.
+    fn find(&self, wanted: &[&[u8]]) -> Result<Vec<(u64, usize)>> {
+        let longest = wanted.iter().map(|bytes| bytes.len()).max().unwrap_or(0);
+        let mut found = Vec::new();
+        if longest == 0 {
+            return Ok(found);
+        }
+        let finders: Vec<_> = wanted.iter().map(|bytes| memchr::memmem::Finder::new(bytes)).collect();
+        let length = self.0.read_state().length;
+        let mut window: Vec<u8> = Vec::with_capacity(PAGE + longest);
+        for page in 0..length.div_ceil(PAGE as u64) as u32 {
+            // The end of the page before stands in front, for what lies across the edge.
+            let before = window.len().min(longest - 1);
+            window.drain(..window.len() - before);
+            window.resize(before + PAGE, 0);
+            let state = self.0.read_state();
+            self.0.page(&state, page, &mut window[before..])?;
+            drop(state);
+            for (finder, bytes) in finders.iter().zip(wanted) {
+                // What lies in the front part alone was found with its own page.
+                let new = finder.find_iter(&window).filter(|at| at + bytes.len() > before);
+                found.extend(new.map(|at| (offset(page) + at as u64 - before as u64, bytes.len())));
+            }
+        }
+        Ok(found)
     }
 
     /// Moves pages from the end of the file to free slots before them and gives the end back.
@@ -458,7 +568,8 @@ impl State {
     }
 
     fn check(&self, disk: &dyn StorageBackend, seal: &Seal) -> Result<Checked> {
-        let mut checked = Checked::default();
+        let mut checked =
+            Checked { mended: self.mended, recovered: self.recovered, map: u64::from(FIRST), ..Checked::default() };
         let mut bytes = vec![0; PAGE];
         for (slot, row) in self.rows.iter().enumerate().skip(FIRST as usize) {
             let good = match row.holds {
@@ -475,10 +586,29 @@ impl State {
                     disk.read(offset(slot as u32), &mut bytes).is_ok() && seal.fits(row, &mut bytes)
                 }
             };
-            checked.damaged += u64::from(!good);
+            if !good {
+                checked.damaged.push(slot as u32);
+            }
         }
-        checked.damaged += self.check_map(disk, seal)?;
+        checked.map_damaged = self.check_map(disk, seal)?;
         Ok(checked)
+    }
+
+    /// Zeroes every free slot that still has what a page said before, durably.
+    fn wipe_stale(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {
+        let stale: Vec<u32> =
+            self.free.iter().copied().filter(|slot| self.rows[*slot as usize].holds != Holds::Zeros).collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        self.say_opened(disk, seal, random)?;
+        self.wipe(disk, stale)?;
+        if !self.append_changes(disk, seal, random)? {
+            return self.write_checkpoint(disk, seal, random);
+        }
+        disk.sync_data()?;
+        self.settle();
+        Ok(())
     }
 
     fn shrink(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {

@@ -58,6 +58,7 @@ impl State {
             header,
             failed: false,
             mended: copies.iter().filter(|copy| copy.is_none()).count() as u64,
+            recovered: root.closed.is_none(),
         };
         state.apply(length, rows.len() as u32, rows.into_iter().enumerate().map(|(slot, row)| (slot as u32, row)))?;
         sound &= state.replay(disk, seal, sound)?;

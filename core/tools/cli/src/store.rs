@@ -81,8 +81,12 @@ fn session(access: &Access, role: Role, purpose: Purpose) -> Result<Session, Fai
         Some(name) => Purpose::from_name(name).ok_or(Failure::Usage("no such purpose of use"))?,
         None => purpose,
     };
+    let actor = match &access.bound_to {
+        Some(patient) => Actor::of_patient(&access.actor, role, patient),
+        None => Actor::new(&access.actor, role),
+    };
     let ehr = Ehr::open(&access.store, &*key(access.key_file.clone(), false)?, Options::default())?;
-    Ok(ehr.session(Actor { id: access.actor.clone(), role, patient: access.bound_to.clone() }, purpose)?)
+    Ok(ehr.session(actor, purpose)?)
 }
 
 pub(crate) fn clinician(access: &Access) -> Result<Session, Failure> {

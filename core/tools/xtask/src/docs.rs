@@ -21,7 +21,8 @@ const RANGES: &[(u16, u16, &str)] = &[
     (500, 599, "Store"),
     (600, 699, "Audit and access"),
     (700, 799, "Exchange"),
-    (800, 999, "The edges"),
+    (800, 849, "The life of an entry"),
+    (850, 999, "The edges"),
 ];
 
 pub(crate) fn run(arguments: &[&str]) -> Done {

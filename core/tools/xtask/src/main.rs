@@ -1,6 +1,7 @@
 //! `cargo xtask`: the chores of this repository.
 #![allow(clippy::print_stdout)]
 
+mod attack;
 mod bench;
 mod conform;
 mod dictionary;
@@ -18,6 +19,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 const USAGE: &str = "usage: cargo xtask COMMAND
   test                            installs what is missing and runs every test
   conform SUITE DIR [--failures]  runs a conformance suite: json-parsing, r4-examples, crypto, validator and more
+  attack NAME|--all [--count N]   tries to break what SECURITY.md promises; says what held
   bench [--quick]                 prints a table of ratios
   header [--check]                writes include/ehrcore.h
   schema [--check] [PACKAGE.tgz]  writes the generated tables, views and builders in core/src
@@ -32,6 +34,7 @@ fn main() -> std::process::ExitCode {
     let done = match words.split_first() {
         Some((&"test", _)) => test::run(),
         Some((&"conform", rest)) => conform::run(rest),
+        Some((&"attack", rest)) => attack::run(rest),
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"header", rest)) => header::run(rest),
         Some((&"schema", rest)) => schema::run(rest),

@@ -1,0 +1,113 @@
+//! The ways into a store: one line for each public call of a session.
+//!
+//! A line says what the call asks leave for, what its audit event is called, and whether that event is on disk before anything
+//! is shown. A call cannot reach the store without naming its line (see [`super::pass`]), and a line without an event cannot be
+//! written.
+
+use crate::access::Action;
+use crate::audit::EventKind;
+
+/// When the event of a call is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Urgency {
+    /// With others, within 10 ms of calls or at the end of the session.
+    Grouped,
+    /// On disk before the call gives its answer.
+    AtOnce,
+    /// In the change set of what it records: both or neither.
+    WithChange,
+}
+
+macro_rules! paths {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal: $action:ident, $event:ident, $urgency:ident;)*) => {
+        /// A public call of a session.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Path { $($(#[$doc])* $variant),* }
+
+        impl Path {
+            /// Every one.
+            pub const ALL: &'static [Path] = &[$(Path::$variant),*];
+            /// The name of the call.
+            pub const fn name(self) -> &'static str { match self { $(Path::$variant => $name),* } }
+            /// What it asks leave for.
+            pub const fn action(self) -> Action { match self { $(Path::$variant => Action::$action),* } }
+            /// What its event is called.
+            pub const fn event(self) -> EventKind { match self { $(Path::$variant => EventKind::$event),* } }
+            /// When its event is written.
+            pub const fn urgency(self) -> Urgency { match self { $(Path::$variant => Urgency::$urgency),* } }
+        }
+    };
+}
+
+paths! {
+    /// [`super::Session::read`]
+    Read = "read": Read, Read, Grouped;
+    /// [`super::Session::read_version`]
+    ReadVersion = "read_version": History, History, Grouped;
+    /// [`super::Session::as_of`]
+    AsOf = "as_of": History, History, Grouped;
+    /// [`super::Session::history`]
+    History = "history": History, History, Grouped;
+    /// [`super::Session::search`]
+    Search = "search": Search, Search, Grouped;
+    /// [`super::Session::count`]
+    Count = "count": Count, Search, Grouped;
+    /// [`super::Session::chart`]
+    Chart = "chart": Chart, Chart, Grouped;
+    /// [`super::Session::chart_page`]
+    ChartPage = "chart_page": Chart, Chart, Grouped;
+    /// [`super::Session::provenance`], of the current version
+    Provenance = "provenance": Read, Read, Grouped;
+    /// [`super::Session::provenance`], of an earlier version
+    ProvenanceOfVersion = "provenance_of_version": History, History, Grouped;
+    /// [`super::Session::change_set`], where a record is written; the event is a create where it is the first version
+    Update = "update": Update, Update, WithChange;
+    /// [`super::Session::delete`]
+    Delete = "delete": Delete, Delete, WithChange;
+    /// [`super::Session::export_chart`]
+    ExportChart = "export_chart": ExportChart, Export, AtOnce;
+    /// [`super::Session::export_ndjson`]
+    ExportAll = "export_ndjson": ExportAll, Export, AtOnce;
+    /// [`super::Session::import`]
+    Import = "import": Import, Import, WithChange;
+    /// [`super::Session::ledger`]
+    Ledger = "ledger": Import, AuditRead, AtOnce;
+    /// [`super::Session::quarantine`]
+    Quarantine = "quarantine": Quarantine, Quarantine, AtOnce;
+    /// [`super::Session::release`]
+    Release = "release": Quarantine, Release, WithChange;
+    /// [`super::Session::audit`]
+    Audit = "audit": Audit, AuditRead, AtOnce;
+    /// [`super::Session::audit_proof`]
+    AuditProof = "audit_proof": Audit, AuditRead, AtOnce;
+    /// [`super::Session::audit_continues`]
+    AuditContinues = "audit_continues": Audit, AuditRead, AtOnce;
+    /// [`super::Session::verify`]
+    Verify = "verify": Verify, Verify, Grouped;
+    /// [`super::Session::keys`]
+    Keys = "keys": Keys, Keys, AtOnce;
+    /// [`super::Session::put_key`]
+    PutKey = "put_key": Keys, Keys, AtOnce;
+    /// [`super::Session::remove_key`]
+    RemoveKey = "remove_key": Keys, Keys, AtOnce;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_name_stands_for_one_call() {
+        let names: HashSet<&str> = Path::ALL.iter().map(|path| path.name()).collect();
+        assert_eq!(names.len(), Path::ALL.len());
+    }
+
+    #[test]
+    fn what_takes_records_out_of_the_store_is_on_disk_before_the_first_byte() {
+        for path in Path::ALL.iter().filter(|path| path.event() == EventKind::Export) {
+            assert_eq!(path.urgency(), Urgency::AtOnce, "{}", path.name());
+        }
+    }
+}
