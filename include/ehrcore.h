@@ -336,6 +336,22 @@ enum ehr_code {
     EHR_LAST_KEY = 407,
     /* the text is not a recovery key as it was shown */
     EHR_RECOVERY_KEY_FORM = 408,
+    /* the wrapped keys are older than the store they stand in front of */
+    EHR_HEADER_OLD = 409,
+    /* the key that wraps this was destroyed when keys were rotated */
+    EHR_KEY_EPOCH_GONE = 410,
+    /* the text is not a share as it was shown */
+    EHR_SHARE_FORM = 411,
+    /* more shares are needed */
+    EHR_SHARES_TOO_FEW = 412,
+    /* the shares are not of one set */
+    EHR_SHARES_MIXED = 413,
+    /* this store was opened by the process that this one was forked from */
+    EHR_FORKED = 414,
+    /* the key kept for work offline is older than it may be */
+    EHR_CACHED_KEY_EXPIRED = 415,
+    /* the clock says less than it did */
+    EHR_CLOCK_SET_BACK = 416,
     /* another process has this store open */
     EHR_LOCKED = 500,
     /* there is already a file of that name */

@@ -200,6 +200,14 @@ catalogue! {
     RandomUnavailable = 406, "random-unavailable", "the operating system gave no random bytes";
     LastKey = 407, "last-key", "this is the only key that opens the store";
     RecoveryKeyForm = 408, "recovery-key-form", "the text is not a recovery key as it was shown";
+    HeaderOld = 409, "header-old", "the wrapped keys are older than the store they stand in front of";
+    KeyEpochGone = 410, "key-epoch-gone", "the key that wraps this was destroyed when keys were rotated";
+    ShareForm = 411, "share-form", "the text is not a share as it was shown";
+    SharesTooFew = 412, "shares-too-few", "more shares are needed";
+    SharesMixed = 413, "shares-mixed", "the shares are not of one set";
+    Forked = 414, "forked", "this store was opened by the process that this one was forked from";
+    CachedKeyExpired = 415, "cached-key-expired", "the key kept for work offline is older than it may be";
+    ClockSetBack = 416, "clock-set-back", "the clock says less than it did";
     // 500-599: store
     Locked = 500, "locked", "another process has this store open";
     StoreExists = 501, "store-exists", "there is already a file of that name";

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import struct
 from pathlib import Path
+from typing import Callable, NamedTuple
 
 import ehrcore
 import pytest
@@ -22,7 +23,7 @@ zstandard = pytest.importorskip("zstandard", reason=WHY)
 KEY = bytes(range(32))
 RECORD = b'{"resourceType":"Patient","id":"p1","name":[{"family":"Doe"}],"birthDate":"1970-01-01"}'
 DICTIONARY = Path(__file__).parents[2] / "core/src/vault/dictionary.bin"
-ROOT_KEY, PATIENT_KEY, BLOCK = 1, 2, 4
+ROOT_KEY, PATIENT_KEY, BLOCK, KEY_TREE = 1, 2, 4, 30
 HEADER = 1 + 4 + 24 + 32
 
 
@@ -43,8 +44,8 @@ def place(store, patient, row, number, *, part=0, codec=0, dictionary=0, labels=
 class Envelope:
     """What an envelope of this key and this place looks like."""
 
-    def __init__(self, key, context):
-        self.key, self.context = key, context
+    def __init__(self, key, context, epoch=0):
+        self.key, self.context, self.front = key, context, b"\1" + epoch.to_bytes(4, "big")
 
     def derive(self, salt):
         info = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0" + salt + self.context
@@ -52,7 +53,7 @@ class Envelope:
         return material[:32], material[32:44], material[44:]
 
     def open(self, sealed):
-        assert sealed[:5] == b"\1\0\0\0\0"
+        assert sealed[:5] == self.front
         key, nonce, commitment = self.derive(sealed[5:29])
         assert sealed[29:HEADER] == commitment
         plain, chunks, number = b"", sealed[HEADER:], 0
@@ -67,7 +68,7 @@ class Envelope:
 
     def find(self, data, lengths, before=b""):
         """Opens the first envelope of this key and place in the bytes; its length is one of those."""
-        start = before + b"\1\0\0\0\0"
+        start = before + self.front
         at = data.find(start)
         while at >= 0:
             head = data[at + len(before) :][:HEADER]
@@ -147,28 +148,43 @@ def storage(data, key, store):
 
 
 def read(file, key):
-    """The storage in a store that a raw key opens; its number; its keys by purpose."""
+    """The storage in a store that a raw key opens, and its keys."""
     data = file.read_bytes()
     assert data.startswith(b"ehrcore\x1a\0\1") and b"Doe" not in data
     at = 12
     assert data[at : at + 11] == b"EHRCORE\0\0\1\1"
-    store, count, here = data[at + 11 : at + 27], data[at + 27], at + 28
-    wraps = {}
-    for _ in range(count):
-        name = data[here + 1 : here + 1 + data[here]].decode()
-        here += 1 + data[here]
-        length = int.from_bytes(data[here : here + 2], "big")
-        wraps[name] = data[here + 2 : here + 2 + length]
-        here += 2 + length
-    context = place(bytes(16), 0, ROOT_KEY, 0, labels=b"ehrcore root v1 " + store)
-    root = Envelope(key, context).open(wraps["raw"])
-    mac = hmac.new(expand(root, b"ehrcore v1 header", 32), data[at:here], hashlib.sha256).digest()
-    assert data[here : here + 32] == mac
+    store, revision, epoch = struct.unpack(">16sII", data[at + 11 : at + 35])
+    wraps, tree, here = {}, None, at + 36
+    for _ in range(data[at + 35]):
+        kind, length = struct.unpack(">BH", data[here : here + 3])
+        value = data[here + 3 : here + 3 + length]
+        if kind == 128:
+            wraps[value[1 : 1 + value[0]].decode()] = value[1 + value[0] :]
+        else:
+            assert kind == 129
+            tree = value
+        here += 3 + length
+    labels = b"ehrcore root v1 " + store + epoch.to_bytes(4, "big")
+    root = Envelope(key, place(bytes(16), 0, ROOT_KEY, 0, labels=labels)).open(wraps["raw"])
 
-    def derived(purpose):
-        return expand(root, b"ehrcore v1 " + purpose + store, 32)
+    def derived(under, purpose):
+        return expand(under, b"ehrcore v1 " + purpose + store, 32)
 
-    return storage(data, aead.AESGCM(derived(b"page key, epoch 0")), store), store, derived
+    assert data[here : here + 32] == hmac.new(derived(root, b"header"), data[at:here], hashlib.sha256).digest()
+    plain = Envelope(derived(root, b"key tree"), place(store, 0, KEY_TREE, epoch, part=revision), epoch).open(tree)
+    version, master, _, page, count = struct.unpack(">B32sI32sB", plain[:70])
+    assert version == 1 and len(plain) == 70 + 36 * count
+    epochs = dict(struct.unpack(">I32s", plain[at : at + 36]) for at in range(70, len(plain), 36))
+    keys = Keys(store, epochs, lambda purpose: derived(master, purpose))
+    return storage(data, aead.AESGCM(page), store), keys
+
+
+class Keys(NamedTuple):
+    """The keys of a store."""
+
+    store: bytes
+    epochs: dict  # epoch to the key that wraps keys of patients
+    derived: Callable  # of a purpose
 
 
 @pytest.fixture
@@ -181,10 +197,15 @@ def file(tmp_path):
 
 
 def test_a_record_is_opened_from_the_written_format_alone(file):
-    data, store, derived = read(file, KEY)
+    data, keys = read(file, KEY)
     assert b"Doe" not in data
-    wrapping = derived(b"patient wrapping key, epoch 0")
-    patient_key = Envelope(wrapping, place(store, 1, PATIENT_KEY, 0)).find(data, [32])
+    assert block_of(data, keys).endswith(RECORD)
+
+
+def block_of(data, keys):
+    """The first block of the first patient."""
+    store, (epoch,) = keys.store, keys.epochs
+    patient_key = Envelope(keys.epochs[epoch], place(store, 1, PATIENT_KEY, 0), epoch).find(data, [32])
     lengths = sorted({padme(length) for length in range(8, 16384)})
     sealed = Envelope(patient_key, place(store, 1, BLOCK, 0, codec=2, dictionary=1))
     packed = sealed.find(data, lengths, before=b"\2")
@@ -194,29 +215,30 @@ def test_a_record_is_opened_from_the_written_format_alone(file):
     block = zstandard.ZstdDecompressor(dict_data=dictionary).decompress(
         packed[8 : 8 + length], max_output_size=plain_length
     )
-    assert len(block) == plain_length and block.endswith(RECORD)
+    assert len(block) == plain_length
     commit, at = number(block, 0)
     _, at = number(block, at)  # when
     actor_length, at = number(block, at)
     assert commit > 0 and block[at : at + actor_length] == b"dr-grey"
+    return block
 
 
 def test_what_stands_in_an_index_is_the_token_that_is_written_down(file):
-    data, _, derived = read(file, KEY)
+    data, keys = read(file, KEY)
     message = b"".join(struct.pack(">I", len(part)) + part for part in (b"id", b"p1"))
-    token = hmac.new(derived(b"token key"), message, hashlib.sha256).digest()
+    token = hmac.new(keys.derived(b"token key"), message, hashlib.sha256).digest()
     assert token[:12] in data
 
 
 def test_the_head_of_the_audit_log_is_signed_by_the_key_that_is_written_down(file):
-    data, store, derived = read(file, KEY)
-    public = ed25519.Ed25519PrivateKey.from_private_bytes(derived(b"signing seed")).public_key()
+    data, keys = read(file, KEY)
+    public = ed25519.Ed25519PrivateKey.from_private_bytes(keys.derived(b"signing seed")).public_key()
     # The row: size 8, root 32, signature 64. Whichever place of the file it is at, its signature says so.
     for size in range(1, 20):
         prefix, at = size.to_bytes(8, "big"), -1
         while (at := data.find(prefix, at + 1)) >= 0:
             root, signature = data[at + 8 : at + 40], data[at + 40 : at + 104]
-            text = f"ehrcore/{store.hex()}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
+            text = f"ehrcore/{keys.store.hex()}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
             try:
                 public.verify(signature, text)
                 return

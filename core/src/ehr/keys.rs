@@ -1,9 +1,21 @@
-//! The ways to open a store: added, replaced, taken away. The root and everything sealed under it stay as they are.
+//! The ways to open a store: added, replaced, taken away; and rotation of the keys under them. No record is written anew.
 
 use super::{Path, Session};
+use crate::audit::Event;
 use crate::error::Result;
-use crate::keys::{KeyRing, KeySource};
-use crate::store::Store;
+use crate::keys::{KeyRing, KeySource, KeyStatus, NewHeader};
+use crate::store::{Changed, Store};
+
+/// What a rotation of the root did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// Which root it is now.
+    pub root_epoch: u32,
+    /// The ways that open the store now.
+    pub names: Vec<String>,
+    /// The ways that opened it before and do not any more, because their sources were not given.
+    pub dropped: Vec<String>,
+}
 
 impl Session {
     /// The names of the ways to open the store.
@@ -11,9 +23,21 @@ impl Session {
     /// # Errors
     /// - `denied`, of the store.
     pub fn keys(&self) -> Result<Vec<String>> {
-        let pass = self.enter(Path::Keys)?;
-        let names = pass.store().header().and_then(|header| KeyRing::wrap_names(&header));
-        pass.show(names)
+        Ok(self.status_by(Path::Keys)?.names)
+    }
+
+    /// The ways to open the store, and how often its keys were rotated.
+    ///
+    /// # Errors
+    /// - `denied`, of the store.
+    pub fn key_status(&self) -> Result<KeyStatus> {
+        self.status_by(Path::KeyStatus)
+    }
+
+    fn status_by(&self, path: Path) -> Result<KeyStatus> {
+        let pass = self.enter(path)?;
+        let status = pass.store().header().and_then(|header| KeyRing::status(&header));
+        pass.show(status)
     }
 
     /// Adds a way to open the store, or puts another in place of the one of the same name (a new passphrase). `current` is one
@@ -23,36 +47,85 @@ impl Session {
     /// A copy of the file that was made before opens as it did before.
     ///
     /// # Errors
-    /// - `denied`; `wrong-key` where `current` does not open the store; those of the key sources.
+    /// - `denied`; `wrong-key` where `current` does not open the store; `invalid-argument`: there is no room for it; those of the
+    ///   key sources.
     pub fn put_key(&self, current: &dyn KeySource, added: &dyn KeySource) -> Result<()> {
-        self.change_header(Path::PutKey, |store, header| KeyRing::with_wrap(header, current, added, store.random()))
+        let made = |store: &Store, header: &[u8]| KeyRing::with_wrap(header, current, added, store.random());
+        self.change_header(Path::PutKey, made).map(drop)
     }
 
     /// Takes a way to open the store away. `current` is one that opens it now, and may be that one where another is left.
     ///
     /// # Privacy
-    /// A copy of the file that was made before opens as it did before.
+    /// A copy of the file that was made before opens as it did before. Whoever had the key may have kept the root that it opened:
+    /// after a key has leaked, [`Session::rotate_root`].
     ///
     /// # Errors
     /// - `denied`; `wrong-key` where `current` does not open the store; `not-found`; `last-key`: there is no other.
     pub fn remove_key(&self, current: &dyn KeySource, name: &str) -> Result<()> {
-        self.change_header(Path::RemoveKey, |_, header| KeyRing::without_wrap(header, current, name))
+        let made = |store: &Store, header: &[u8]| KeyRing::without_wrap(header, current, name, store.random());
+        self.change_header(Path::RemoveKey, made).map(drop)
     }
 
-    fn change_header(&self, path: Path, made: impl FnOnce(&Store, &[u8]) -> Result<Vec<u8>>) -> Result<()> {
-        let mut pass = self.enter(path)?;
+    /// Makes another root and seals the keys under it anew: from then on exactly `sources` open the store. `current` is one that
+    /// opens it now, and may be among them. Ways whose source is not given are dropped, and the result names them. Takes the same
+    /// time for any number of records.
+    ///
+    /// # Durability
+    /// When this returns, both copies of the header on disk have the new root. After a crash in between, either the old
+    /// sources open the store or the new ones.
+    ///
+    /// # Privacy
+    /// A copy of the file that was made before opens with its old sources only: when the host destroys those keys, such
+    /// backups are dead. Whoever had an old key and a copy of the file may know what lies under the root:
+    /// [`Session::rotate_patient_keys`] and compaction into a new file replace that.
+    ///
+    /// # Errors
+    /// - `denied`; `wrong-key` where `current` does not open the store; `last-key`: no source is given; `invalid-argument`: two
+    ///   sources of one name, or no room for them; those of the key sources.
+    pub fn rotate_root(&self, current: &dyn KeySource, sources: &[&dyn KeySource]) -> Result<Rotated> {
+        let made = |store: &Store, header: &[u8]| KeyRing::with_new_root(header, current, sources, store.random());
+        let changed = self.change_header(Path::RotateRoot, made)?;
+        Ok(Rotated { root_epoch: changed.status.root_epoch, names: changed.status.names, dropped: changed.dropped })
+    }
+
+    /// Makes another key to wrap the keys of patients with, wraps all of them anew and destroys the one before. Gives how many were
+    /// wrapped. The keys of the patients stay, and so do their records.
+    ///
+    /// # Durability
+    /// In several change sets. After a failure or a crash in between every record opens; calling again goes on.
+    ///
+    /// # Privacy
+    /// Rows wrapped under the key before, in copies made before, open only with what opens such a copy.
+    ///
+    /// # Errors
+    /// - `denied`; of the store.
+    pub fn rotate_patient_keys(&self) -> Result<u64> {
+        let mut pass = self.enter(Path::RotatePatientKeys)?;
         let store = pass.store();
-        let changed = store.header().and_then(|header| made(store, &header));
-        let header = match changed {
-            Ok(header) => header,
-            Err(error) => return pass.refuse(error),
-        };
+        let begun = store.change_header(
+            pass.now(),
+            |header| store.keys().with_new_epoch(header, store.random()),
+            || pass.note_now(pass.event.clone()),
+        );
+        let done = begun.and_then(|_| {
+            let count = store.rewrap_patient_keys(pass.now())?;
+            let only = |header: &[u8]| store.keys().with_last_epoch_only(header, store.random());
+            store.change_header(pass.now(), only, || Ok(()))?;
+            Ok(count)
+        });
+        pass.event.count = done.as_ref().map_or(0, |count| *count);
+        pass.show(done)
+    }
+
+    fn change_header(&self, path: Path, made: impl FnOnce(&Store, &[u8]) -> Result<NewHeader>) -> Result<Changed> {
+        let pass = self.enter(path)?;
+        let store = pass.store();
         // The event first: no way in without a word about it. Should the header then fail, a second event says so.
-        pass.event.count = 1;
-        pass.note_now(pass.event.clone())?;
-        match store.put_header(&header) {
+        let noted = || pass.note_now(Event { count: 1, ..pass.event.clone() });
+        match store.change_header(pass.now(), |header| made(store, header), noted) {
             Err(error) => pass.refuse(error),
-            Ok(()) => Ok(()),
+            done => done,
         }
     }
 }

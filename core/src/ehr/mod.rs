@@ -15,6 +15,7 @@ mod tests;
 mod trail;
 
 pub use actor::Actor;
+pub use keys::Rotated;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
 pub(crate) use session::{Claim, with_id};
@@ -203,6 +204,7 @@ impl Inner {
 
     /// Puts an event to those that wait; says whether the group is full or old.
     fn wait(&self, event: Event) -> Result<bool> {
+        self.store.at_home()?; // before any lock: a forked process may have inherited one that nobody gives back
         if self.lock().len() >= MOST_PENDING {
             self.flush()?; // none is taken in before those are written
         }
@@ -230,6 +232,7 @@ impl Inner {
 
     /// Writes the events that wait.
     fn flush(&self) -> Result<()> {
+        self.store.at_home()?;
         if self.lock().is_empty() {
             return Ok(());
         }

@@ -91,6 +91,12 @@ paths! {
     PutKey = "put_key": Keys, Keys, AtOnce;
     /// [`super::Session::remove_key`]
     RemoveKey = "remove_key": Keys, Keys, AtOnce;
+    /// [`super::Session::key_status`]
+    KeyStatus = "key_status": Keys, Keys, AtOnce;
+    /// [`super::Session::rotate_root`]
+    RotateRoot = "rotate_root": RotateKeys, KeyRotate, AtOnce;
+    /// [`super::Session::rotate_patient_keys`]
+    RotatePatientKeys = "rotate_patient_keys": RotateKeys, KeyRotate, AtOnce;
 }
 
 #[cfg(test)]

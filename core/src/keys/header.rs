@@ -1,88 +1,192 @@
 //! The header of a store: what is readable without a key, all of it authenticated under the root.
 //!
-//! `magic 8 || version 2 || suite 1 || store id 16 || wraps 1 || { name length 1, name, length 2, wrapped }* || HMAC-SHA-256`
+//! `magic 8 || version 2 || suite 1 || store id 16 || revision 4 || epoch of the root 4 || fields 1 || { field }* || HMAC-SHA-256 32`,
+//! where a field is `kind 1 || length 2 || value`. A kind from 128 on must be understood; one below may be passed over and is kept.
 
+use super::tree::RootKeys;
 use crate::crypto::{Active, Provider, equal};
 use crate::error::{Code, Result};
 use crate::id::StoreId;
-use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"EHRCORE\0";
 const VERSION: u16 = 1;
 const SUITE: u8 = 1;
 const MAC: usize = 32;
+/// What there is room for in front of a file.
+const MOST: usize = 3_900;
 
-/// What a wrapped root is bound to.
-pub(super) fn wrap_context(store: StoreId) -> Vec<u8> {
-    [&b"ehrcore root v1 "[..], &store.0].concat()
-}
+/// A way to open the store: `length of the name 1 || name || wrapped root`.
+const WRAP: u8 = 128;
+/// The sealed keys under the root: see [`super::tree`].
+const TREE: u8 = 129;
+/// Kinds from here on must be understood.
+const CRITICAL: u8 = 128;
 
-pub(super) fn write(store: StoreId, root: &[u8; 32], wraps: &[(&[u8], &[u8])]) -> Result<Vec<u8>> {
-    let fits =
-        wraps.iter().all(|(name, wrapped)| u8::try_from(name.len()).is_ok() && u16::try_from(wrapped.len()).is_ok());
-    let Some(count) = u8::try_from(wraps.len()).ok().filter(|_| fits) else {
-        return Err(Code::InvalidArgument.error().expected("at most 255 wrapped keys of at most 64 KiB"));
-    };
-    let mut out = MAGIC.to_vec();
-    out.extend(VERSION.to_be_bytes());
-    out.push(SUITE);
-    out.extend(store.0);
-    out.push(count);
-    for (name, wrapped) in wraps {
-        out.push(name.len() as u8);
-        out.extend(*name);
-        out.extend((wrapped.len() as u16).to_be_bytes());
-        out.extend(*wrapped);
-    }
-    out.extend(mac(&out, root));
-    Ok(out)
-}
-
-pub(super) struct Header<'a> {
+/// What a header says.
+#[derive(Clone)]
+pub(super) struct Header {
     pub(super) store: StoreId,
-    pub(super) wraps: Vec<(&'a [u8], &'a [u8])>,
+    /// Grows by one with each change of the header.
+    pub(super) revision: u32,
+    /// Which root it is: grows by one with each rotation.
+    pub(super) epoch: u32,
+    pub(super) wraps: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) tree: Vec<u8>,
+    /// Fields that this version does not know and need not.
+    others: Vec<(u8, Vec<u8>)>,
 }
 
-impl<'a> Header<'a> {
-    pub(super) fn wrap(&self, name: &str) -> Option<&'a [u8]> {
-        self.wraps.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, wrapped)| *wrapped)
+impl Header {
+    /// Of a new store.
+    pub(super) fn new(store: StoreId) -> Header {
+        Header { store, revision: 1, epoch: 1, wraps: Vec::new(), tree: Vec::new(), others: Vec::new() }
     }
-}
 
-pub(super) fn read(header: &[u8]) -> Result<Header<'_>> {
-    let mut rest = header.strip_prefix(MAGIC).ok_or_else(|| Code::NotAStore.error())?;
-    let mut take = |count: usize| -> Result<&[u8]> {
-        let (taken, after) = rest.split_at_checked(count).ok_or_else(|| Code::Truncated.error())?;
-        rest = after;
-        Ok(taken)
-    };
-    if take(2)? != VERSION.to_be_bytes() || take(1)? != [SUITE] {
-        return Err(Code::VersionUnsupported.error());
+    /// One more change.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.revision = self.revision.checked_add(1).ok_or_else(|| Code::Internal.error())?;
+        Ok(())
     }
-    let store = StoreId(take(16)?.try_into().expect("sixteen bytes"));
-    let count = take(1)?[0];
-    let mut wraps = Vec::new();
-    for _ in 0..count {
-        let name_length = take(1)?[0];
-        let name = take(usize::from(name_length))?;
-        let length = u16::from_be_bytes(take(2)?.try_into().expect("two bytes"));
-        wraps.push((name, take(usize::from(length))?));
+
+    /// What a wrapped root is bound to: `"ehrcore root v1 " || store id || epoch of the root`.
+    pub(super) fn wrap_context(&self) -> Vec<u8> {
+        [&b"ehrcore root v1 "[..], &self.store.0, &self.epoch.to_be_bytes()].concat()
     }
-    if rest.len() != MAC {
-        return Err(Code::Corrupt.error());
+
+    pub(super) fn wrap(&self, name: &str) -> Option<&[u8]> {
+        self.wraps.iter().find(|(known, _)| known == name.as_bytes()).map(|(_, wrapped)| wrapped.as_slice())
     }
-    Ok(Header { store, wraps })
+
+    /// Puts a wrapped root in place of the one of that name, or beside the others.
+    pub(super) fn put_wrap(&mut self, name: &str, wrapped: Vec<u8>) {
+        match self.wraps.iter_mut().find(|(known, _)| known == name.as_bytes()) {
+            Some(place) => place.1 = wrapped,
+            None => self.wraps.push((name.as_bytes().to_vec(), wrapped)),
+        }
+    }
+
+    /// # Errors
+    /// - `invalid-argument`: it would not fit.
+    pub(super) fn write(&self, root: &RootKeys) -> Result<Vec<u8>> {
+        let too_large = || Code::InvalidArgument.error().expected("wrapped keys of at most 3,900 bytes in all");
+        let mut fields = Vec::with_capacity(self.wraps.len() + 1);
+        for (name, wrapped) in &self.wraps {
+            let length = u8::try_from(name.len()).map_err(|_| too_large())?;
+            fields.push((WRAP, [&[length], &name[..], wrapped].concat()));
+        }
+        fields.push((TREE, self.tree.clone()));
+        fields.extend(self.others.iter().cloned());
+        let mut out = MAGIC.to_vec();
+        out.extend(VERSION.to_be_bytes());
+        out.push(SUITE);
+        out.extend(self.store.0);
+        out.extend(self.revision.to_be_bytes());
+        out.extend(self.epoch.to_be_bytes());
+        out.push(u8::try_from(fields.len()).map_err(|_| too_large())?);
+        for (kind, value) in fields {
+            out.push(kind);
+            out.extend(u16::try_from(value.len()).map_err(|_| too_large())?.to_be_bytes());
+            out.extend(value);
+        }
+        out.extend(mac(&out, root));
+        if out.len() > MOST { Err(too_large()) } else { Ok(out) }
+    }
+
+    /// Reads a header, which is not yet authenticated by that.
+    ///
+    /// # Errors
+    /// - `not-a-store`, `version-unsupported`, `truncated`, `corrupt`.
+    pub(super) fn read(header: &[u8]) -> Result<Header> {
+        let mut rest = header.strip_prefix(MAGIC).ok_or_else(|| Code::NotAStore.error())?;
+        let mut take = |count: usize| -> Result<&[u8]> {
+            let (taken, after) = rest.split_at_checked(count).ok_or_else(|| Code::Truncated.error())?;
+            rest = after;
+            Ok(taken)
+        };
+        if take(2)? != VERSION.to_be_bytes() || take(1)? != [SUITE] {
+            return Err(Code::VersionUnsupported.error());
+        }
+        let store = StoreId(take(16)?.try_into().expect("sixteen bytes"));
+        let mut read = Header::new(store);
+        read.revision = u32::from_be_bytes(take(4)?.try_into().expect("four bytes"));
+        read.epoch = u32::from_be_bytes(take(4)?.try_into().expect("four bytes"));
+        for _ in 0..take(1)?[0] {
+            let kind = take(1)?[0];
+            let length = u16::from_be_bytes(take(2)?.try_into().expect("two bytes"));
+            let value = take(length.into())?;
+            match kind {
+                WRAP => {
+                    let (name, wrapped) = value
+                        .split_first()
+                        .and_then(|(length, rest)| rest.split_at_checked((*length).into()))
+                        .ok_or_else(|| Code::Truncated.error())?;
+                    read.wraps.push((name.to_vec(), wrapped.to_vec()));
+                }
+                TREE if read.tree.is_empty() => read.tree = value.to_vec(),
+                CRITICAL.. => return Err(Code::VersionUnsupported.error()),
+                _ => read.others.push((kind, value.to_vec())),
+            }
+        }
+        if rest.len() != MAC || read.tree.is_empty() {
+            return Err(Code::Corrupt.error());
+        }
+        Ok(read)
+    }
 }
 
 /// Checks the whole header under the root.
-pub(super) fn verify(header: &[u8], root: &[u8; 32]) -> Result<()> {
+///
+/// # Errors
+/// - `corrupt`: it is not what was written.
+pub(super) fn verify(header: &[u8], root: &RootKeys) -> Result<()> {
     let (body, given) = header.split_at(header.len() - MAC);
     if equal(&mac(body, root), given) { Ok(()) } else { Err(Code::Corrupt.error()) }
 }
 
-/// `HMAC-SHA-256(HKDF-Expand[SHA-512](root, "ehrcore v1 header"), body)` (RFC 2104, RFC 5869), the key 32 bytes.
-fn mac(body: &[u8], root: &[u8; 32]) -> [u8; MAC] {
-    let mut key = Zeroizing::new([0_u8; 32]);
-    Active::expand(root, &[b"ehrcore v1 header"], &mut *key);
-    Active::mac(&key, &[body])
+/// `HMAC-SHA-256(header key, body)` (RFC 2104).
+fn mac(body: &[u8], root: &RootKeys) -> [u8; MAC] {
+    Active::mac(root.header.bytes(), &[body])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SystemRandom;
+    use crate::vault::SealKey;
+
+    fn root() -> RootKeys {
+        RootKeys::of(&SealKey::random(0, &SystemRandom::default()).expect("random bytes"), StoreId([1; 16]), 1)
+    }
+
+    fn written(change: impl FnOnce(&mut Header)) -> Vec<u8> {
+        let mut header = Header::new(StoreId([1; 16]));
+        header.put_wrap("raw", vec![1; 90]);
+        header.tree = vec![2; 200];
+        change(&mut header);
+        header.write(&root()).expect("it fits")
+    }
+
+    #[test]
+    fn a_field_that_must_be_understood_and_is_not_is_refused_and_any_other_is_kept() {
+        let critical = written(|header| header.others.push((130, vec![1])));
+        assert_eq!(Header::read(&critical).map(|_| ()).expect_err("refused").code(), Code::VersionUnsupported);
+        let other = written(|header| header.others.push((7, vec![1, 2])));
+        let read = Header::read(&other).expect("passed over");
+        let again = Header::read(&read.write(&root()).expect("it fits")).expect("readable");
+        assert_eq!(again.others, [(7, vec![1, 2])]);
+    }
+
+    #[test]
+    fn what_does_not_fit_in_front_of_a_file_is_refused() {
+        let mut header = Header::new(StoreId([1; 16]));
+        header.tree = vec![2; 200];
+        header.put_wrap("host", vec![0; 3_700]);
+        assert_eq!(header.write(&root()).expect_err("refused").code(), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn two_trees_in_one_header_are_refused() {
+        let twice = written(|header| header.others.push((TREE, vec![1])));
+        assert!(Header::read(&twice).is_err());
+    }
 }

@@ -1,21 +1,27 @@
-//! Keys: one random root per store, wrapped by the host, a passphrase or a recovery key, or several of them; a random key per
-//! patient, wrapped under the root.
+//! Keys: one random root per store, wrapped by the host, a passphrase, a recovery key or shares, or several of them; a random
+//! key per patient.
 //!
-//! Root -> HKDF -> store key, token key, audit key, signing seed and the key that wraps patient keys. Destroying a patient's
-//! wrapped key makes that patient's records unreadable. Nothing here is ever printed; everything is wiped when dropped.
+//! Root -> seals the tree: a random master, the key of the pages and the keys that wrap patients' keys, one for each epoch in
+//! use. Master -> HKDF -> store key, token key, audit key, signing seed. So another root takes one row, another epoch takes a row for
+//! each patient, and no record is written anew. Destroying a patient's wrapped key makes that patient's records unreadable.
+//! Nothing here is ever printed; everything is wiped when dropped.
 
 mod header;
 mod recovery;
 mod source;
+mod tree;
 
 pub use recovery::RecoveryKey;
 pub use source::{KeySource, Passphrase, RawKey};
 
-use crate::crypto::{Active, MacKey, Provider, SigningKey};
+use crate::crypto::{MacKey, SigningKey};
 use crate::error::{Code, Result};
 use crate::id::{PatientNumber, Random, StoreId};
 use crate::vault::{self, Context, RowKind, SealKey};
+use header::Header;
 use std::fmt;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use tree::{RootKeys, Tree, derived};
 use zeroize::Zeroizing;
 
 /// The keys of one open store.
@@ -24,9 +30,35 @@ pub struct KeyRing {
     store_key: SealKey,
     page_key: SealKey,
     audit_key: SealKey,
-    wrapping_key: SealKey,
     token_key: MacKey,
     signing_key: SigningKey,
+    /// What a rotation changes while the store is open.
+    held: RwLock<Held>,
+}
+
+struct Held {
+    root: RootKeys,
+    /// The keys that wrap patients' keys, the current one last. Never empty.
+    epochs: Vec<SealKey>,
+}
+
+/// A header to be written, and what changes in the keys once it is durable.
+pub(crate) struct NewHeader {
+    pub(crate) bytes: Vec<u8>,
+    /// Ways that opened the store before and do not any more.
+    pub(crate) dropped: Vec<String>,
+    held: Option<Held>,
+}
+
+/// How many ways open a store, and how often its keys were rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// The names of the ways to open it.
+    pub names: Vec<String>,
+    /// Which root it is: 1 for the first, one more with each rotation.
+    pub root_epoch: u32,
+    /// How often the ways to open the store or its roots were changed, the first included.
+    pub revision: u32,
 }
 
 impl KeyRing {
@@ -37,11 +69,13 @@ impl KeyRing {
     pub fn create(source: &dyn KeySource, random: &dyn Random) -> Result<(KeyRing, Vec<u8>)> {
         let mut store = StoreId([0; 16]);
         random.fill(&mut store.0)?;
-        let mut root = Zeroizing::new([0_u8; 32]);
-        random.fill(&mut *root)?;
-        let wrapped = source.wrap(&header::wrap_context(store), &root, random)?;
-        let ring = KeyRing::derive(store, &root)?;
-        Ok((ring, header::write(store, &root, &[(source.name().as_bytes(), &wrapped)])?))
+        let mut header = Header::new(store);
+        let root = SealKey::random(header.epoch, random)?;
+        header.put_wrap(source.name(), source.wrap(&header.wrap_context(), root.bytes(), random)?);
+        let (keys, tree) = (RootKeys::of(&root, store, header.epoch), Tree::new(random)?);
+        header.tree = tree.seal(&keys, &header, random)?;
+        let bytes = header.write(&keys)?;
+        Ok((KeyRing::under(store, keys, tree)?, bytes))
     }
 
     /// Opens the keys with the header that [`KeyRing::create`] gave.
@@ -51,43 +85,137 @@ impl KeyRing {
     /// - `not-a-store`, `version-unsupported`, `corrupt`: the header is not what was written.
     /// - `key-weak`: the header asks for a key derivation below the floor. `key-unavailable`.
     pub fn open(source: &dyn KeySource, header: &[u8]) -> Result<KeyRing> {
-        let (read, root) = opened(source, header)?;
-        KeyRing::derive(read.store, &root)
+        let (read, _, keys) = opened(source, header)?;
+        let tree = Tree::open(&keys, &read)?;
+        KeyRing::under(read.store, keys, tree)
+    }
+
+    /// `HKDF-Expand[SHA-512](master, "ehrcore v1 " || purpose || store id)` (RFC 5869, section 2.3), 32 bytes for each purpose.
+    ///
+    /// Rule: a purpose has one use, and the master has no other than this.
+    fn under(store: StoreId, root: RootKeys, tree: Tree) -> Result<KeyRing> {
+        let derived = |purpose| derived(&tree.master, purpose, store, 0);
+        Ok(KeyRing {
+            store,
+            store_key: derived(b"store key"),
+            page_key: tree.page.clone(),
+            audit_key: derived(b"audit key"),
+            token_key: MacKey::new(derived(b"token key").bytes()),
+            signing_key: SigningKey::new(derived(b"signing seed").bytes())?,
+            held: RwLock::new(Held { root, epochs: tree.epochs.clone() }),
+        })
     }
 
     /// The header with one more way to open it, or with another in place of the one of the same name. The root stays, and so
     /// does everything sealed under it.
     ///
     /// # Errors
-    /// - as [`KeyRing::open`] for `current`; `key-unavailable`, `random-unavailable`.
-    pub fn with_wrap(
+    /// - as [`KeyRing::open`] for `current`; `key-unavailable`, `random-unavailable`; `invalid-argument`: it does not fit.
+    pub(crate) fn with_wrap(
         header: &[u8],
         current: &dyn KeySource,
         added: &dyn KeySource,
         random: &dyn Random,
-    ) -> Result<Vec<u8>> {
-        let (mut read, root) = opened(current, header)?;
-        let wrapped = added.wrap(&header::wrap_context(read.store), &root, random)?;
-        let name = added.name().as_bytes();
-        match read.wraps.iter_mut().find(|(known, _)| *known == name) {
-            Some(place) => place.1 = &wrapped,
-            None => read.wraps.push((name, &wrapped)),
-        }
-        header::write(read.store, &root, &read.wraps)
+    ) -> Result<NewHeader> {
+        let (mut read, root, keys) = opened(current, header)?;
+        read.put_wrap(added.name(), added.wrap(&read.wrap_context(), root.bytes(), random)?);
+        NewHeader::kept(read, &keys, random)
     }
 
     /// The header without the way of that name to open it.
     ///
     /// # Errors
     /// - as [`KeyRing::open`] for `current`; `not-found`: there is none of that name; `last-key`: there is no other.
-    pub fn without_wrap(header: &[u8], current: &dyn KeySource, name: &str) -> Result<Vec<u8>> {
-        let (mut read, root) = opened(current, header)?;
+    pub(crate) fn without_wrap(
+        header: &[u8],
+        current: &dyn KeySource,
+        name: &str,
+        random: &dyn Random,
+    ) -> Result<NewHeader> {
+        let (mut read, _, keys) = opened(current, header)?;
         let before = read.wraps.len();
-        read.wraps.retain(|(known, _)| *known != name.as_bytes());
+        read.wraps.retain(|(known, _)| known != name.as_bytes());
         match read.wraps.len() {
             after if after == before => Err(Code::NotFound.error()),
             0 => Err(Code::LastKey.error()),
-            _ => header::write(read.store, &root, &read.wraps),
+            _ => NewHeader::kept(read, &keys, random),
+        }
+    }
+
+    /// The header with another root, which `sources` open and nobody else does.
+    ///
+    /// # Errors
+    /// - as [`KeyRing::open`] for `current`; `last-key`: no source is given; `invalid-argument`: two of one name, or it does not
+    ///   fit; `key-unavailable`, `random-unavailable`.
+    pub(crate) fn with_new_root(
+        header: &[u8],
+        current: &dyn KeySource,
+        sources: &[&dyn KeySource],
+        random: &dyn Random,
+    ) -> Result<NewHeader> {
+        let (mut read, _, keys) = opened(current, header)?;
+        let tree = Tree::open(&keys, &read)?;
+        if sources.is_empty() {
+            return Err(Code::LastKey.error());
+        }
+        read.epoch = read.epoch.checked_add(1).ok_or_else(|| Code::Internal.error())?;
+        read.step()?;
+        let root = SealKey::random(read.epoch, random)?;
+        let before = std::mem::take(&mut read.wraps);
+        for source in sources {
+            if read.wrap(source.name()).is_some() {
+                return Err(Code::InvalidArgument.error().expected("key sources of different names"));
+            }
+            read.put_wrap(source.name(), source.wrap(&read.wrap_context(), root.bytes(), random)?);
+        }
+        let gone = before.iter().filter(|(name, _)| read.wraps.iter().all(|(kept, _)| kept != name));
+        let dropped = gone.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        let keys = RootKeys::of(&root, read.store, read.epoch);
+        read.tree = tree.seal(&keys, &read, random)?;
+        let bytes = read.write(&keys)?;
+        Ok(NewHeader { bytes, dropped, held: Some(Held { root: keys, epochs: tree.epochs }) })
+    }
+
+    /// The header with a further epoch, under which keys of patients are wrapped from then on.
+    ///
+    /// # Errors
+    /// - `corrupt`; `random-unavailable`; `invalid-argument`: too many epochs are in use.
+    pub(crate) fn with_new_epoch(&self, header: &[u8], random: &dyn Random) -> Result<NewHeader> {
+        self.with_epochs(header, random, |tree| tree.add_epoch(random))
+    }
+
+    /// The header without the keys of earlier epochs: what is still wrapped under them does not open any more.
+    ///
+    /// # Errors
+    /// - `corrupt`, `random-unavailable`.
+    pub(crate) fn with_last_epoch_only(&self, header: &[u8], random: &dyn Random) -> Result<NewHeader> {
+        self.with_epochs(header, random, |tree| {
+            tree.epochs.drain(..tree.epochs.len() - 1);
+            Ok(())
+        })
+    }
+
+    fn with_epochs(
+        &self,
+        header: &[u8],
+        random: &dyn Random,
+        change: impl FnOnce(&mut Tree) -> Result<()>,
+    ) -> Result<NewHeader> {
+        let keys = self.held().root.clone();
+        header::verify(header, &keys)?;
+        let mut read = Header::read(header)?;
+        let mut tree = Tree::open(&keys, &read)?;
+        change(&mut tree)?;
+        read.step()?;
+        read.tree = tree.seal(&keys, &read, random)?;
+        let bytes = read.write(&keys)?;
+        Ok(NewHeader { bytes, dropped: Vec::new(), held: Some(Held { root: keys, epochs: tree.epochs }) })
+    }
+
+    /// Goes over to what a header says, once it is durable.
+    pub(crate) fn take(&self, header: NewHeader) {
+        if let Some(held) = header.held {
+            *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
         }
     }
 
@@ -96,28 +224,26 @@ impl KeyRing {
     /// # Errors
     /// - `not-a-store`, `version-unsupported`, `corrupt`.
     pub fn wrap_names(header: &[u8]) -> Result<Vec<String>> {
-        let read = header::read(header)?;
-        Ok(read.wraps.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
+        Ok(KeyRing::status(header)?.names)
     }
 
-    /// `HKDF-Expand[SHA-512](root, "ehrcore v1 " || purpose || store id)` (RFC 5869, section 2.3), 32 bytes for each purpose.
+    /// The ways to open a store, and how often its keys were rotated.
     ///
-    /// Rule: a purpose has one use, and the root has no other than this, the header's key and being wrapped.
-    fn derive(store: StoreId, root: &[u8; 32]) -> Result<KeyRing> {
-        let derived = |purpose: &[u8]| {
-            let mut key = Zeroizing::new([0_u8; 32]);
-            Active::expand(root, &[b"ehrcore v1 ", purpose, &store.0], &mut *key);
-            key
-        };
-        Ok(KeyRing {
-            store,
-            store_key: SealKey::new(derived(b"store key"), 0),
-            page_key: SealKey::new(derived(b"page key, epoch 0"), 0),
-            audit_key: SealKey::new(derived(b"audit key"), 0),
-            wrapping_key: SealKey::new(derived(b"patient wrapping key, epoch 0"), 0),
-            token_key: MacKey::new(&derived(b"token key")),
-            signing_key: SigningKey::new(&derived(b"signing seed"))?,
-        })
+    /// # Errors
+    /// - `not-a-store`, `version-unsupported`, `corrupt`.
+    pub fn status(header: &[u8]) -> Result<KeyStatus> {
+        let read = Header::read(header)?;
+        let names = read.wraps.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        Ok(KeyStatus { names, root_epoch: read.epoch, revision: read.revision })
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The epoch that new keys of patients are wrapped under.
+    pub fn patient_epoch(&self) -> u32 {
+        self.held().epochs.last().map_or(0, |key| key.epoch)
     }
 
     /// Which store these keys are for.
@@ -138,7 +264,8 @@ impl KeyRing {
     }
 
     /// Makes a random key for a compartment of a patient; gives it and its wrapped form, `seal[wrapping key, place](key)` with the
-    /// place of this store, this patient, this compartment, row kind 2, number 0: in another row it does not open.
+    /// place of this store, this patient, this compartment, row kind 2, number 0: in another row it does not open. The wrapping
+    /// key is that of the current epoch, which stands in clear in front of what is wrapped.
     ///
     /// # Errors
     /// - `random-unavailable`.
@@ -148,20 +275,50 @@ impl KeyRing {
         compartment: u8,
         random: &dyn Random,
     ) -> Result<(SealKey, Vec<u8>)> {
-        let mut bytes = Zeroizing::new([0_u8; 32]);
-        random.fill(&mut *bytes)?;
-        let wrapped = vault::seal(&self.wrapping_key, &self.patient_context(patient, compartment), &*bytes, random)?;
-        Ok((SealKey::new(bytes, 0), wrapped))
+        let key = SealKey::random(0, random)?;
+        let wrapped = self.wrapped(&self.patient_context(patient, compartment), key.bytes(), random)?;
+        Ok((key, wrapped))
     }
 
     /// Unwraps the key of a compartment of a patient.
     ///
     /// # Errors
-    /// - `wrong-key`, `corrupt`: it is another patient's, another compartment's, or was changed.
+    /// - `wrong-key`, `corrupt`: it is another patient's, another compartment's, or was changed. `key-epoch-gone`: its epoch's key
+    ///   was destroyed.
     pub fn patient_key(&self, patient: PatientNumber, compartment: u8, wrapped: &[u8]) -> Result<SealKey> {
-        let plain = vault::open(&self.wrapping_key, &self.patient_context(patient, compartment), wrapped)?;
-        let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| Code::Corrupt.error())?;
-        Ok(SealKey::new(Zeroizing::new(bytes), 0))
+        let plain = self.unwrapped(&self.patient_context(patient, compartment), wrapped)?;
+        let bytes: &[u8; 32] = plain.as_slice().try_into().map_err(|_| Code::Corrupt.error())?;
+        Ok(SealKey::made(0, |out| out.copy_from_slice(bytes)))
+    }
+
+    /// A key that was wrapped in that place, wrapped under the current epoch; None where it is already.
+    ///
+    /// # Errors
+    /// - as [`KeyRing::patient_key`]; `random-unavailable`.
+    pub(crate) fn rewrapped(
+        &self,
+        patient: PatientNumber,
+        compartment: u8,
+        wrapped: &[u8],
+        random: &dyn Random,
+    ) -> Result<Option<Vec<u8>>> {
+        if vault::epoch(wrapped)? == self.patient_epoch() {
+            return Ok(None);
+        }
+        let context = self.patient_context(patient, compartment);
+        let plain = self.unwrapped(&context, wrapped)?;
+        self.wrapped(&context, &plain, random).map(Some)
+    }
+
+    fn wrapped(&self, context: &Context<'_>, key: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        let held = self.held();
+        vault::seal(held.epochs.last().ok_or_else(|| Code::Internal.error())?, context, key, random)
+    }
+
+    fn unwrapped(&self, context: &Context<'_>, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let (epoch, held) = (vault::epoch(wrapped)?, self.held());
+        let key = held.epochs.iter().find(|key| key.epoch == epoch).ok_or_else(|| Code::KeyEpochGone.error())?;
+        vault::open(key, context, wrapped)
     }
 
     fn patient_context(&self, patient: PatientNumber, compartment: u8) -> Context<'static> {
@@ -189,13 +346,25 @@ impl KeyRing {
     }
 }
 
-/// The header read and checked, and the root.
-fn opened<'h>(source: &dyn KeySource, header: &'h [u8]) -> Result<(header::Header<'h>, Zeroizing<[u8; 32]>)> {
-    let read = header::read(header)?;
+impl NewHeader {
+    /// A header whose root and tree stay what they are.
+    fn kept(mut read: Header, keys: &RootKeys, random: &dyn Random) -> Result<NewHeader> {
+        let tree = Tree::open(keys, &read)?;
+        read.step()?;
+        read.tree = tree.seal(keys, &read, random)?;
+        Ok(NewHeader { bytes: read.write(keys)?, dropped: Vec::new(), held: None })
+    }
+}
+
+/// The header read and checked, the root, and the two keys that come from it.
+fn opened(source: &dyn KeySource, header: &[u8]) -> Result<(Header, SealKey, RootKeys)> {
+    let read = Header::read(header)?;
     let wrapped = read.wrap(source.name()).ok_or_else(|| Code::WrongKey.error())?;
-    let root = source.unwrap(&header::wrap_context(read.store), wrapped)?;
-    header::verify(header, &root)?;
-    Ok((read, root))
+    let bytes = source.unwrap(&read.wrap_context(), wrapped)?;
+    let root = SealKey::made(read.epoch, |out| out.copy_from_slice(&*bytes));
+    let keys = RootKeys::of(&root, read.store, read.epoch);
+    header::verify(header, &keys)?;
+    Ok((read, root, keys))
 }
 
 impl fmt::Debug for KeyRing {
@@ -205,103 +374,4 @@ impl fmt::Debug for KeyRing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::SystemRandom;
-
-    fn created(source: &dyn KeySource) -> (KeyRing, Vec<u8>) {
-        KeyRing::create(source, &SystemRandom::default()).expect("keys can be made")
-    }
-
-    fn failure(source: &dyn KeySource, header: &[u8]) -> Code {
-        KeyRing::open(source, header).map(|_| ()).unwrap_err().code()
-    }
-
-    #[test]
-    fn a_store_opens_with_its_key_and_no_other() {
-        let (ring, header) = created(&RawKey::new([1; 32]));
-        let again = KeyRing::open(&RawKey::new([1; 32]), &header).expect("the same key");
-        assert_eq!(ring.token("x", &[b"y"]), again.token("x", &[b"y"]));
-        assert_eq!(ring.public_key(), again.public_key());
-        assert_eq!(failure(&RawKey::new([2; 32]), &header), Code::WrongKey);
-    }
-
-    #[test]
-    fn a_passphrase_opens_and_its_weakening_is_refused() {
-        let source = Passphrase::with_cost("correct horse", 19 * 1024, 2).expect("at the floor");
-        let (_, header) = created(&source);
-        assert!(KeyRing::open(&Passphrase::new("correct horse"), &header).is_ok());
-        assert_eq!(failure(&Passphrase::new("wrong"), &header), Code::WrongKey);
-        assert_eq!(Passphrase::with_cost("x", 1024, 1).map(|_| ()).unwrap_err().code(), Code::KeyWeak);
-        let at = header.windows(4).position(|w| w == (19 * 1024_u32).to_be_bytes()).expect("the cost is stored");
-        let mut weaker = header;
-        weaker[at..at + 4].copy_from_slice(&64_u32.to_be_bytes());
-        assert_eq!(failure(&source, &weaker), Code::KeyWeak);
-    }
-
-    #[test]
-    fn several_ways_open_one_store_and_one_taken_away_does_not() {
-        let random = SystemRandom::default();
-        let (raw, recovery) = (RawKey::new([1; 32]), RecoveryKey::new(&random).expect("random bytes"));
-        let (ring, first) = created(&raw);
-        let both = KeyRing::with_wrap(&first, &raw, &recovery, &random).expect("it opens");
-        assert_eq!(KeyRing::wrap_names(&both).expect("readable"), ["raw", "recovery"]);
-        for source in [&raw as &dyn KeySource, &recovery] {
-            let again = KeyRing::open(source, &both).expect("either opens");
-            assert_eq!(again.token("x", &[b"y"]), ring.token("x", &[b"y"]));
-        }
-        let other = KeyRing::with_wrap(&both, &recovery, &RawKey::new([2; 32]), &random).expect("it opens");
-        assert_eq!(KeyRing::wrap_names(&other).expect("readable").len(), 2, "the name is taken over");
-        assert_eq!(failure(&raw, &other), Code::WrongKey);
-        assert!(KeyRing::open(&RawKey::new([2; 32]), &other).is_ok());
-        let one = KeyRing::without_wrap(&both, &recovery, "raw").expect("another is left");
-        assert_eq!(failure(&raw, &one), Code::WrongKey);
-        let code = |result: Result<Vec<u8>>| result.expect_err("refused").code();
-        assert_eq!(code(KeyRing::without_wrap(&one, &recovery, "recovery")), Code::LastKey);
-        assert_eq!(code(KeyRing::without_wrap(&one, &recovery, "raw")), Code::NotFound);
-        assert_eq!(code(KeyRing::with_wrap(&both, &RawKey::new([9; 32]), &raw, &random)), Code::WrongKey);
-    }
-
-    #[test]
-    fn every_changed_bit_of_the_header_is_found() {
-        let (_, header) = created(&RawKey::new([1; 32]));
-        let recovery = RecoveryKey::new(&SystemRandom::default()).expect("random bytes");
-        let header =
-            KeyRing::with_wrap(&header, &RawKey::new([1; 32]), &recovery, &SystemRandom::default()).expect("it opens");
-        for bit in 0..header.len() * 8 {
-            let mut changed = header.clone();
-            changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(KeyRing::open(&RawKey::new([1; 32]), &changed).is_err(), "bit {bit}");
-        }
-        for length in 0..header.len() {
-            assert!(KeyRing::open(&RawKey::new([1; 32]), &header[..length]).is_err(), "length {length}");
-        }
-    }
-
-    #[test]
-    fn a_patient_key_opens_for_its_patient_and_compartment_only() {
-        let (ring, _) = created(&RawKey::new([1; 32]));
-        let (key, wrapped) = ring.new_patient_key(PatientNumber(4), 0, &SystemRandom::default()).expect("random bytes");
-        assert_eq!(ring.patient_key(PatientNumber(4), 0, &wrapped).expect("its own").bytes(), key.bytes());
-        for (patient, compartment) in [(5, 0), (4, 1)] {
-            let opened = ring.patient_key(PatientNumber(patient), compartment, &wrapped);
-            assert_eq!(opened.map(|_| ()).unwrap_err().code(), Code::WrongKey);
-        }
-    }
-
-    #[test]
-    fn tokens_of_different_parts_differ() {
-        let (ring, _) = created(&RawKey::new([1; 32]));
-        assert_ne!(ring.token("a", &[b"bc", b"d"]), ring.token("a", &[b"b", b"cd"]));
-        assert_ne!(ring.token("a", &[b"b"]), ring.token("ab", &[]));
-    }
-
-    #[test]
-    fn debug_output_shows_no_key() {
-        let (ring, _) = created(&RawKey::new([1; 32]));
-        assert_eq!(
-            format!("{ring:?} {:?} {:?}", ring.store_key(), RawKey::new([7; 32])),
-            "KeyRing SealKey(epoch 0) RawKey"
-        );
-    }
-}
+mod tests;

@@ -34,6 +34,7 @@ const MOST: usize = 64;
 impl Store {
     /// Waits for the turn to write. A thread that has it already would wait for itself for ever: it gets `turn-held`.
     pub(super) fn turn(&self) -> Result<MutexGuard<'_, Writing>> {
+        self.at_home()?;
         if self.has_turn() {
             return Err(Code::TurnHeld.error());
         }

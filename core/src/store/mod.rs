@@ -14,6 +14,7 @@ mod laws;
 mod layout;
 mod note;
 mod pages;
+mod rekey;
 mod snapshot;
 mod terms;
 #[doc(hidden)]
@@ -27,6 +28,7 @@ pub use find::{Admission, Cursor, Page};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
 pub use pages::Checked;
+pub(crate) use rekey::Changed;
 pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};
@@ -60,6 +62,10 @@ pub struct Store {
     segments: Mutex<Recent<(u32, u32), Arc<Segment>>>,
     patient_keys: Mutex<Recent<(u32, u8), SealKey>>,
     packers: Mutex<Vec<Packer>>,
+    /// Held while the header is changed.
+    rekeying: Mutex<()>,
+    /// The process that opened the store.
+    process: u32,
 }
 
 impl std::fmt::Debug for Store {
@@ -125,6 +131,7 @@ impl Store {
         let store = Store::new(Box::new(backend), keys, random);
         let mut batch = Batch::default();
         store.write_state(&mut batch, State { next_commit: 1, next_patient: 1, at: Timestamp(i64::MIN) })?;
+        batch.put(Table::Meta, rekey::REVISION.to_vec(), store.sealed_revision(KeyRing::status(&header)?.revision)?);
         store.backend.commit(&batch)?;
         Ok(store)
     }
@@ -143,7 +150,12 @@ impl Store {
             match KeyRing::open(source, &header) {
                 Ok(keys) => {
                     let backend = Embedded::open(disk, &keys, random.clone(), cache_bytes, read_only)?;
-                    return Ok(Store::new(Box::new(backend), keys, random));
+                    let now = backend.header()?;
+                    // The newer superblock counts: a rotation that reached it took place.
+                    let keys = if now == header { keys } else { KeyRing::open(source, &now)? };
+                    let store = Store::new(Box::new(backend), keys, random);
+                    store.check_revision(read_only)?;
+                    return Ok(store);
                 }
                 Err(error) => refused = error,
             }
@@ -164,9 +176,18 @@ impl Store {
             blocks: Mutex::new(Recent::new(BLOCK_CACHE)),
             patient_keys: Mutex::new(Recent::new(KEY_CACHE)),
             packers: Mutex::default(),
+            rekeying: Mutex::default(),
+            process: std::process::id(),
         }
     }
 
+    /// Whether this is the process that opened the store: one that was forked shares the file with it and must not touch it.
+    ///
+    /// # Errors
+    /// - `forked`: it is another.
+    pub(crate) fn at_home(&self) -> Result<()> {
+        if std::process::id() == self.process { Ok(()) } else { Err(Code::Forked.error()) }
+    }
     /// The keys of the store.
     pub fn keys(&self) -> &KeyRing {
         &self.keys
@@ -181,20 +202,6 @@ impl Store {
     /// - of the backend.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         Ok(Snapshot { store: self, view: self.latest()? })
-    }
-    /// The header with the wrapped keys.
-    ///
-    /// # Errors
-    /// - of the backend.
-    pub(crate) fn header(&self) -> Result<Vec<u8>> {
-        self.backend.header()
-    }
-    /// Puts another header in its place.
-    ///
-    /// # Errors
-    /// - of the backend.
-    pub(crate) fn put_header(&self, header: &[u8]) -> Result<()> {
-        self.backend.put_header(header)
     }
     /// Looks at every byte of the file; says which slots are not as they were left.
     ///
@@ -228,6 +235,7 @@ impl Store {
 
     /// The view of what is committed now, shared until the next commit.
     fn latest(&self) -> Result<Arc<dyn ReadView>> {
+        self.at_home()?;
         let mut latest = lock(&self.latest);
         if let Some(view) = &*latest {
             return Ok(view.clone());

@@ -39,6 +39,18 @@ pub fn open(key: &SealKey, context: &Context<'_>, sealed: &[u8]) -> Result<Zeroi
     open_with(key, &context.digest(0, 0), sealed)
 }
 
+/// Which generation of key a sealed value says it was sealed with. That is not authenticated until it is opened.
+///
+/// # Errors
+/// - `truncated`, `version-unsupported`.
+pub(crate) fn epoch(sealed: &[u8]) -> Result<u32> {
+    match sealed {
+        [SUITE, a, b, c, d, ..] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+        [_, _, _, _, _, ..] => Err(Code::VersionUnsupported.error()),
+        _ => Err(Code::Truncated.error()),
+    }
+}
+
 pub(super) fn seal_with(key: &SealKey, digest: &[u8; 32], plain: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
     let mut salt = [0; SALT];
     random.fill(&mut salt)?;

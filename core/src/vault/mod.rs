@@ -7,10 +7,12 @@ mod codec;
 mod envelope;
 
 pub use codec::{MOST_PLAIN, Packer};
+pub(crate) use envelope::epoch;
 pub use envelope::{OVERHEAD, open, seal};
 
 use crate::crypto::{Active, Provider};
-use crate::id::{PatientNumber, StoreId};
+use crate::error::Result;
+use crate::id::{PatientNumber, Random, StoreId};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -26,6 +28,21 @@ impl SealKey {
     /// A key of these bytes.
     pub fn new(bytes: Zeroizing<[u8; 32]>, epoch: u32) -> Self {
         SealKey { bytes: Box::new(bytes), epoch }
+    }
+    /// A key whose bytes are written where they stay, so that no copy of them is left behind on the stack.
+    pub(crate) fn made(epoch: u32, fill: impl FnOnce(&mut [u8; 32])) -> Self {
+        let mut key = SealKey::new(Zeroizing::new([0; 32]), epoch);
+        fill(&mut key.bytes);
+        key
+    }
+    /// A random key.
+    ///
+    /// # Errors
+    /// - `random-unavailable`.
+    pub(crate) fn random(epoch: u32, random: &dyn Random) -> Result<Self> {
+        let mut filled = Ok(());
+        let key = SealKey::made(epoch, |out| filled = random.fill(out));
+        filled.map(|()| key)
     }
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.bytes
@@ -54,6 +71,9 @@ pub enum RowKind {
     Quarantine = 9,
     Alias = 10,
     Meta = 11,
+    KeyTree = 30,
+    KeyState = 31,
+    CachedRoot = 32,
 }
 
 /// Where a sealed value belongs. Opening needs the same.

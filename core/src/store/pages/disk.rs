@@ -6,8 +6,13 @@ use std::fs::{File, TryLockError};
 use std::io;
 
 /// A file that is locked for as long as it is open: by one for writing, or by any number for reading.
+///
+/// A process that was forked shares the open file and its lock: it must neither write nor give the lock back.
 #[derive(Debug)]
-pub(in crate::store) struct Disk(File);
+pub(in crate::store) struct Disk {
+    file: File,
+    process: u32,
+}
 
 impl Disk {
     /// Takes the lock.
@@ -16,10 +21,15 @@ impl Disk {
     /// - `locked`: somebody else has it.
     pub(in crate::store) fn lock(file: File, read_only: bool) -> Result<Disk> {
         match if read_only { file.try_lock_shared() } else { file.try_lock() } {
-            Ok(()) => Ok(Disk(file)),
+            Ok(()) => Ok(Disk { file, process: std::process::id() }),
             Err(TryLockError::WouldBlock) => Err(Code::Locked.error()),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+
+    /// The file, for what a forked process must not do.
+    fn own(&self) -> io::Result<&File> {
+        if std::process::id() == self.process { Ok(&self.file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 }
 
@@ -54,21 +64,21 @@ fn write_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        read_at(&self.0, out, offset)
+        read_at(&self.file, out, offset)
     }
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.own()?.set_len(length)
     }
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.own()?.sync_data()
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        write_at(&self.0, data, offset)
+        write_at(self.own()?, data, offset)
     }
     fn close(&self) -> io::Result<()> {
-        self.0.unlock()
+        self.own()?.unlock()
     }
 }
