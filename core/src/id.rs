@@ -24,19 +24,24 @@ pub trait Random: Send + Sync {
     fn fill(&self, out: &mut [u8]) -> Result<()>;
 }
 
-/// The operating system's random bytes, through ring.
+#[cfg(feature = "aws-lc")]
+use aws_lc_rs::rand;
+#[cfg(not(feature = "aws-lc"))]
+use ring::rand;
+
+/// The operating system's random bytes, through ring; with the feature `aws-lc` those of AWS-LC, which it seeds.
 #[derive(Debug)]
-pub struct SystemRandom(ring::rand::SystemRandom);
+pub struct SystemRandom(rand::SystemRandom);
 
 impl Default for SystemRandom {
     fn default() -> Self {
-        SystemRandom(ring::rand::SystemRandom::new())
+        SystemRandom(rand::SystemRandom::new())
     }
 }
 
 impl Random for SystemRandom {
     fn fill(&self, out: &mut [u8]) -> Result<()> {
-        ring::rand::SecureRandom::fill(&self.0, out).map_err(|_| Code::RandomUnavailable.error())
+        rand::SecureRandom::fill(&self.0, out).map_err(|_| Code::RandomUnavailable.error())
     }
 }
 

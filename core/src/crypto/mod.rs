@@ -1,13 +1,24 @@
-//! The cryptographic primitives, behind one trait so that another provider can take ring's place.
+//! The cryptographic primitives, behind one trait: ring, or with the feature `aws-lc` AWS-LC.
 //!
 //! Everything here is a thin name for one primitive; how they are put together is in `keys`, `vault` and `audit`.
 
-use crate::error::{Code, Result};
-use ring::{aead, digest, hkdf, hmac, signature};
+mod libraries;
+#[cfg(feature = "danger-bench-without-encryption")]
+mod unencrypted;
+
+#[cfg(feature = "aws-lc")]
+pub use libraries::aws_lc::AwsLc;
+pub use libraries::ring::Ring;
+#[cfg(feature = "danger-bench-without-encryption")]
+pub use unencrypted::DangerUnencrypted;
+
+use crate::error::Result;
 use subtle::ConstantTimeEq;
 
-/// What a provider of primitives gives. [`Ring`] is the one compiled in.
+/// What a provider of primitives gives. [`Active`] is the one that is used; the same files open with all of them.
 pub trait Provider {
+    /// What it is called.
+    const NAME: &'static str;
     /// `HKDF-Expand[SHA-512](key, info)` (RFC 5869, section 2.3), up to 255 * 64 bytes.
     ///
     /// Rule: `key` is uniformly random; this is no password hash.
@@ -32,127 +43,22 @@ pub trait Provider {
     fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool;
 }
 
-/// The provider compiled in.
+/// The provider that is used.
+#[cfg(not(any(feature = "aws-lc", feature = "danger-bench-without-encryption")))]
 pub type Active = Ring;
+/// The provider that is used.
+#[cfg(all(feature = "aws-lc", not(feature = "danger-bench-without-encryption")))]
+pub type Active = AwsLc;
+/// NOTHING IS ENCRYPTED. For measuring only.
+#[cfg(feature = "danger-bench-without-encryption")]
+pub type Active = DangerUnencrypted;
 
-/// ring 0.17.
-#[derive(Debug)]
-pub struct Ring;
-
-struct Length(usize);
-
-impl hkdf::KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-fn aes(key: &[u8; 32]) -> aead::LessSafeKey {
-    aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, key).expect("an AES-256 key has 32 bytes"))
-}
-
-impl Provider for Ring {
-    fn expand(key: &[u8; 32], info: &[&[u8]], out: &mut [u8]) {
-        hkdf::Prk::new_less_safe(hkdf::HKDF_SHA512, key)
-            .expand(info, Length(out.len()))
-            .and_then(|okm| okm.fill(out))
-            .expect("no caller asks for more than 255 blocks");
-    }
-    fn seal(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut Vec<u8>, from: usize) -> Result<()> {
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let tag = aes(key)
-            .seal_in_place_separate_tag(nonce, aead::Aad::from(ad), &mut buffer[from..])
-            .map_err(|_| Code::Internal.error())?;
-        buffer.extend_from_slice(tag.as_ref());
-        Ok(())
-    }
-    fn open(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut [u8]) -> Result<usize> {
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let plain = aes(key).open_in_place(nonce, aead::Aad::from(ad), buffer);
-        plain.map(|plain| plain.len()).map_err(|_| Code::Corrupt.error())
-    }
-    fn seal_detached(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], buffer: &mut [u8]) -> Result<[u8; 16]> {
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let tag = aes(key).seal_in_place_separate_tag(nonce, aead::Aad::from(ad), buffer);
-        let tag = tag.map_err(|_| Code::Internal.error())?;
-        Ok(tag.as_ref().try_into().expect("a tag of GCM has 16 bytes"))
-    }
-    fn open_detached(key: &[u8; 32], nonce: [u8; 12], ad: &[u8], tag: [u8; 16], buffer: &mut [u8]) -> Result<()> {
-        let nonce = aead::Nonce::assume_unique_for_key(nonce);
-        let opened = aes(key).open_in_place_separate_tag(nonce, aead::Aad::from(ad), tag.into(), buffer, 0..);
-        opened.map(drop).map_err(|_| Code::Corrupt.error())
-    }
-    fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-        for part in parts {
-            context.update(part);
-        }
-        context.sign().as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
-    }
-    fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in parts {
-            context.update(part);
-        }
-        context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
-    }
-    fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        signature::UnparsedPublicKey::new(&signature::ED25519, public_key).verify(message, signature).is_ok()
-    }
-}
-
-/// A key of HMAC-SHA-256, made ready once for many messages. Overwritten when it is dropped.
-pub struct MacKey(Box<hmac::Key>);
-
-impl MacKey {
-    /// Makes a key ready.
-    pub fn new(key: &[u8; 32]) -> Self {
-        MacKey(Box::new(hmac::Key::new(hmac::HMAC_SHA256, key)))
-    }
-    /// As [`Provider::mac`].
-    pub fn mac(&self, message: &[u8]) -> [u8; 32] {
-        hmac::sign(&self.0, message).as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
-    }
-}
-
-impl Drop for MacKey {
-    fn drop(&mut self) {
-        *self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]);
-        std::hint::black_box(&*self.0); // so that the write is not left out
-    }
-}
-
-/// A key pair of Ed25519 (RFC 8032), made ready once for many messages. Overwritten when it is dropped.
-pub struct SigningKey(Box<signature::Ed25519KeyPair>);
-
-impl SigningKey {
-    /// The pair of a seed.
-    ///
-    /// # Errors
-    /// - `internal`: never for 32 bytes.
-    pub fn new(seed: &[u8; 32]) -> Result<Self> {
-        let pair = signature::Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Code::Internal.error())?;
-        Ok(SigningKey(Box::new(pair)))
-    }
-    /// The public key.
-    pub fn public_key(&self) -> [u8; 32] {
-        let public = signature::KeyPair::public_key(&*self.0);
-        public.as_ref().try_into().expect("an Ed25519 public key has 32 bytes")
-    }
-    /// Signs.
-    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
-    }
-}
-
-impl Drop for SigningKey {
-    fn drop(&mut self) {
-        if let Ok(nothing) = signature::Ed25519KeyPair::from_seed_unchecked(&[0; 32]) {
-            *self.0 = nothing;
-            std::hint::black_box(&*self.0); // so that the write is not left out
-        }
-    }
-}
+#[cfg(all(feature = "aws-lc", not(feature = "danger-bench-without-encryption")))]
+pub use libraries::aws_lc::{MacKey, SigningKey};
+#[cfg(not(any(feature = "aws-lc", feature = "danger-bench-without-encryption")))]
+pub use libraries::ring::{MacKey, SigningKey};
+#[cfg(feature = "danger-bench-without-encryption")]
+pub use {libraries::ring::SigningKey, unencrypted::MacKey};
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
@@ -197,5 +103,40 @@ mod tests {
     fn equality_is_that_of_bytes() {
         assert!(equal(b"ab", b"ab"));
         assert!(!equal(b"ab", b"ac") && !equal(b"ab", b"abc"));
+    }
+
+    /// Sealed by one, opened by the other, and the other way round; and all that is not reversible alike.
+    #[cfg(feature = "aws-lc")]
+    #[test]
+    fn ring_and_aws_lc_give_the_same_bytes() {
+        fn all<P: Provider>(key: &[u8; 32], length: usize) -> Vec<Vec<u8>> {
+            let message: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let mut sealed = b"before".to_vec();
+            sealed.extend(&message);
+            P::seal(key, [9; 12], b"place", &mut sealed, 6).expect("it seals");
+            let mut detached = message.clone();
+            let tag = P::seal_detached(key, [9; 12], b"place", &mut detached).expect("it seals");
+            let mut expanded = vec![0; 76];
+            P::expand(key, &[b"info", &message], &mut expanded);
+            let (mac, hash) = (P::mac(key, &[b"a", &message]), P::sha256(&[&message, b"b"]));
+            vec![sealed, detached, tag.to_vec(), expanded, mac.to_vec(), hash.to_vec()]
+        }
+        fn opens<P: Provider>(key: &[u8; 32], sealed: &[u8]) -> bool {
+            let mut buffer = sealed.to_vec();
+            P::open(key, [9; 12], b"place", &mut buffer).is_ok()
+        }
+        for (number, length) in [0, 1, 15, 16, 4096, 16 * 1024, 70_000].into_iter().enumerate() {
+            let key = [number as u8; 32];
+            let (ring, aws) = (all::<Ring>(&key, length), all::<AwsLc>(&key, length));
+            assert_eq!(ring, aws, "{length} bytes");
+            assert!(opens::<Ring>(&key, &aws[0][6..]) && opens::<AwsLc>(&key, &ring[0][6..]));
+            let (a, b) = (libraries::ring::MacKey::new(&key), libraries::aws_lc::MacKey::new(&key));
+            assert_eq!(a.mac(&ring[0]), b.mac(&ring[0]));
+            let a = libraries::ring::SigningKey::new(&key).expect("a seed");
+            let b = libraries::aws_lc::SigningKey::new(&key).expect("a seed");
+            assert_eq!((a.public_key(), a.sign(&ring[0])), (b.public_key(), b.sign(&ring[0])));
+            assert!(Ring::verify(&b.public_key(), b"x", &b.sign(b"x")));
+            assert!(AwsLc::verify(&a.public_key(), b"x", &a.sign(b"x")));
+        }
     }
 }

@@ -24,6 +24,7 @@ pub use session::{
 };
 
 use crate::audit::{self, Event, EventKind, Shelf};
+use crate::crypto::{Active, Provider};
 use crate::error::{Code, Error, Result};
 use crate::id::{Random, SystemRandom};
 use crate::keys::KeySource;
@@ -145,7 +146,12 @@ impl Ehr {
 
     /// What protects this store and what does not yet.
     pub fn security_status(&self) -> SecurityStatus {
-        SecurityStatus { provider: "ring", key_per_patient: true, pages_sealed: true, rollback_protected: false }
+        SecurityStatus {
+            provider: <Active as Provider>::NAME,
+            key_per_patient: true,
+            pages_sealed: true,
+            rollback_protected: false,
+        }
     }
 
     /// The signed head of the audit log, to be kept outside; None where nothing was recorded.

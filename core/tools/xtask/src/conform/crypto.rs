@@ -1,24 +1,30 @@
-//! Wycheproof: the vectors of the primitives this library uses, through its own provider.
+//! Wycheproof: the vectors of the primitives this library uses, through its own providers.
 
 use super::Score;
-use ehrcore::crypto::{Active, Provider};
+use ehrcore::crypto::{Provider, Ring};
 use serde_json::Value;
 
 pub(super) fn run(file: &str, bytes: &[u8], score: &mut Score) {
+    run_with::<Ring>(file, bytes, score);
+    #[cfg(feature = "aws-lc")]
+    run_with::<ehrcore::crypto::AwsLc>(file, bytes, score);
+}
+
+fn run_with<P: Provider>(file: &str, bytes: &[u8], score: &mut Score) {
     let Ok(suite) = serde_json::from_slice::<Value>(bytes) else { return };
     let Some(algorithm) = suite["algorithm"].as_str() else { return };
     for group in suite["testGroups"].as_array().into_iter().flatten() {
         for test in group["tests"].as_array().into_iter().flatten() {
-            let Some(accepted) = judge(algorithm, group, test) else { continue };
+            let Some(accepted) = judge::<P>(algorithm, group, test) else { continue };
             let expected = test["result"].as_str().unwrap_or("");
-            let name = format!("{file} {}", test["tcId"]);
+            let name = format!("{file} {} ({})", test["tcId"], P::NAME);
             score.case(&name, expected == "acceptable" || accepted == (expected == "valid"), expected);
         }
     }
 }
 
 /// Whether the library accepts the case; None where it has no such parameters (another key size, another tag length).
-fn judge(algorithm: &str, group: &Value, test: &Value) -> Option<bool> {
+fn judge<P: Provider>(algorithm: &str, group: &Value, test: &Value) -> Option<bool> {
     let field = |name: &str| hex(test[name].as_str()?);
     match algorithm {
         "AES-GCM" => {
@@ -28,11 +34,11 @@ fn judge(algorithm: &str, group: &Value, test: &Value) -> Option<bool> {
             }
             let mut sealed = [field("ct")?, field("tag")?].concat();
             let plain = field("msg")?;
-            let opened = Active::open(&key, nonce, &field("aad")?, &mut sealed);
+            let opened = P::open(&key, nonce, &field("aad")?, &mut sealed);
             let right = opened.is_ok_and(|length| sealed[..length] == plain);
             if test["result"] == "valid" {
                 let mut buffer = plain;
-                Active::seal(&key, nonce, &field("aad")?, &mut buffer, 0).ok()?;
+                P::seal(&key, nonce, &field("aad")?, &mut buffer, 0).ok()?;
                 return Some(right && buffer == [field("ct")?, field("tag")?].concat());
             }
             Some(right)
@@ -40,7 +46,7 @@ fn judge(algorithm: &str, group: &Value, test: &Value) -> Option<bool> {
         "HMACSHA256" => {
             let key = <[u8; 32]>::try_from(field("key")?).ok()?;
             let tag = field("tag")?;
-            Some(Active::mac(&key, &[&field("msg")?])[..tag.len()] == tag)
+            Some(P::mac(&key, &[&field("msg")?])[..tag.len()] == tag)
         }
         "HKDF-SHA-512" => {
             // Our keys go straight into the expand step; the extract step of the vector is HMAC-SHA-512.
@@ -54,7 +60,7 @@ fn judge(algorithm: &str, group: &Value, test: &Value) -> Option<bool> {
         }
         "EDDSA" => {
             let key = group["publicKey"]["pk"].as_str().or_else(|| group["key"]["pk"].as_str())?;
-            Some(Active::verify(&hex(key)?, &field("msg")?, &field("sig")?))
+            Some(P::verify(&hex(key)?, &field("msg")?, &field("sig")?))
         }
         _ => None,
     }
