@@ -233,6 +233,8 @@ catalogue! {
     TransactionRefused = 704, "transaction-refused", "another entry of its transaction cannot be stored, so none of them is";
     // 900-999: the edges
     // 800-849: the life of an entry
+    ReasonRequired = 801, "reason-required", "a change of an entry needs its reason";
+    Hold = 802, "hold", "a legal hold covers this; it names whom to ask";
     Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";
@@ -281,6 +283,7 @@ struct Inner {
     found: Option<Found>,
     io: Option<std::io::ErrorKind>,
     issues: Vec<crate::report::Issue>,
+    ask: Option<Box<str>>,
 }
 
 /// The result of every call that can fail.
@@ -297,6 +300,7 @@ impl Code {
             found: None,
             io: None,
             issues: Vec::new(),
+            ask: None,
         }))
     }
     /// An error of this code at an element path. `path` is made of specification names and indices only.
@@ -349,6 +353,16 @@ impl Error {
     pub fn with_issues(mut self, issues: Vec<crate::report::Issue>) -> Self {
         self.0.issues = issues;
         self
+    }
+    /// Attaches whom to ask about it: words of the host, which are given on request and printed nowhere.
+    #[must_use]
+    pub fn ask(mut self, whom: &str) -> Self {
+        self.0.ask = Some(whom.into());
+        self
+    }
+    /// Whom to ask about it, where the host said so.
+    pub fn whom_to_ask(&self) -> Option<&str> {
+        self.0.ask.as_deref()
     }
     /// The code.
     pub fn code(&self) -> Code {

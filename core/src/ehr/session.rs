@@ -373,7 +373,7 @@ impl Session {
             let (bytes, expected) = match write {
                 Write::Delete(kind, id) => {
                     about(event, kind, &id);
-                    let version = change.delete(kind, &id)?;
+                    let version = change.delete(kind, &id, None)?;
                     hashes.extend(Active::sha256(&[kind.name().as_bytes(), b"/", id.as_bytes(), b" deleted"]));
                     done.push(Written { kind, id, version, changed: true });
                     continue;

@@ -582,11 +582,12 @@ impl<'a> Import<'a> {
         let start = self.done;
         self.entries(&mut file, true, &mut |import, group| {
             let parsed = parse_all(&group, &import.options.limits, import.options.threads);
+            let imported = PutMeta { source: 1, ..PutMeta::DIRECT };
             for one in &parsed {
                 good = good
                     && match one {
                         Some(Ok((parsed, _))) if can_be_stored(parsed) => {
-                            match import.change()?.may_put(&parsed.record) {
+                            match import.change()?.may_put(&parsed.record, &imported) {
                                 Ok(()) => true,
                                 Err(error) if barred(&error) => false,
                                 Err(error) => return Err(error),
@@ -738,7 +739,7 @@ impl<'a> Import<'a> {
 
 /// Whether a record is right and may still not be stored, because of what was decided about it before.
 fn barred(error: &Error) -> bool {
-    matches!(error.code(), Code::Retracted)
+    matches!(error.code(), Code::Retracted | Code::Hold)
 }
 
 /// fullUrl, resource and request method of a Bundle entry.

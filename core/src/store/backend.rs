@@ -33,11 +33,13 @@ pub enum Table {
     Ledger = 8,
     /// Rows of the quarantine.
     Quarantine = 9,
+    /// What was decided about entries: holds, requests, conflicts, tombstones. See store/aside.rs.
+    Lifecycle = 10,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Meta,
         Table::Patient,
         Table::PatientName,
@@ -48,6 +50,7 @@ impl Table {
         Table::Audit,
         Table::Ledger,
         Table::Quarantine,
+        Table::Lifecycle,
     ];
 
     /// The width of keys and of values in bytes, where all have the same: an engine can store those more densely.
@@ -58,7 +61,7 @@ impl Table {
             Table::Block | Table::Index => (Some(8), None),
             Table::Id => (Some(13), Some(10)),
             Table::Token => (Some(12), Some(0)),
-            Table::Meta | Table::Audit | Table::Ledger | Table::Quarantine => (None, None),
+            Table::Meta | Table::Audit | Table::Ledger | Table::Quarantine | Table::Lifecycle => (None, None),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::backend::Overlay;
 use super::group::Writing;
+use super::hold::Hold;
 use super::layout::{self, BLOCK_BYTES, BLOCK_PACKED, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
 use super::note::{ChangeKind, Note};
 use super::{Batch, ReadView, State, Store, Table, pair, patient_row, terms};
@@ -58,9 +59,9 @@ impl PutMeta<'_> {
 
 /// A change set under way. Dropped without [`Change::commit`], nothing of it stays.
 pub struct Change<'s> {
-    store: &'s Store,
+    pub(super) store: &'s Store,
     writing: Option<MutexGuard<'s, Writing>>,
-    rows: Overlay,
+    pub(super) rows: Overlay,
     state: State,
     actor: String,
     pending: Vec<Pending>,
@@ -79,6 +80,12 @@ pub struct Change<'s> {
     /// What addresses stand for, as looked up since the last flush.
     resolved: RefCell<HashMap<Box<str>, Option<String>>>,
     written: u64,
+    /// The patient of the version written last.
+    last_patient: Option<PatientNumber>,
+    /// The holds that stand, of the patients that were asked about.
+    pub(super) holds: HashMap<PatientNumber, Vec<Hold>>,
+    /// Whether a further version needs a reason; None until someone asks.
+    pub(super) reason_required: Option<bool>,
     /// By the number of a type: how many bytes of its records made a block of [`BLOCK_PACKED`] lately.
     fill: [usize; 256],
 }
@@ -180,6 +187,9 @@ impl Store {
             names: HashMap::new(),
             resolved: RefCell::default(),
             written: 0,
+            last_patient: None,
+            holds: HashMap::new(),
+            reason_required: None,
             fill: [BLOCK_BYTES / 2; 256],
         };
         change.state = self.read_state(&change.rows)?;
@@ -197,12 +207,17 @@ impl Change<'_> {
     pub fn written(&self) -> u64 {
         self.written
     }
+    /// The patient of the version it wrote last.
+    pub fn last_patient(&self) -> Option<PatientNumber> {
+        self.last_patient
+    }
 
     /// Writes a record under its own id.
     ///
     /// # Errors
     /// - `invalid-argument`: the record has no id of a form FHIR allows.
     /// - `retracted`: it takes [`Change::restore`] first, so that what was retracted does not come back unseen.
+    /// - `hold`, with whom to ask. `reason-required`: the store wants a note with every version after the first.
     /// - of the backend.
     pub fn put(&mut self, record: &Record, meta: &PutMeta<'_>) -> Result<Outcome> {
         self.write(record, meta, false)
@@ -211,14 +226,41 @@ impl Change<'_> {
     /// Says whether [`Change::put`] would refuse the record for what was decided about it before; writes nothing.
     ///
     /// # Errors
-    /// - `retracted`.
-    pub fn may_put(&self, record: &Record) -> Result<()> {
+    /// - as [`Change::put`].
+    pub fn may_put(&mut self, record: &Record, meta: &PutMeta<'_>) -> Result<()> {
         let Some(id) = record.id() else { return Ok(()) };
         let newest = self.newest(&self.store.id_key(record.kind(), id))?;
-        if newest.is_some_and(|newest| newest.slot().retracted) {
+        if newest.as_ref().is_some_and(|newest| newest.bytes() == Some(record.original())) {
+            return Ok(());
+        }
+        self.admit(record.kind(), id, newest.as_ref(), meta, false)
+    }
+
+    /// What was decided about a record before, and may stand in the way of a further version.
+    fn admit(
+        &mut self,
+        kind: ResourceType,
+        id: &str,
+        newest: Option<&Newest>,
+        meta: &PutMeta<'_>,
+        restoring: bool,
+    ) -> Result<()> {
+        let Some(newest) = newest else { return Ok(()) };
+        self.refuse_held(newest.place.patient, kind, id)?;
+        if newest.slot().retracted && !restoring {
             return Err(Code::Retracted.error());
         }
+        if meta.note.is_none() && meta.source == 0 && self.reason_required()? {
+            return Err(Code::ReasonRequired.error());
+        }
         Ok(())
+    }
+
+    fn reason_required(&mut self) -> Result<bool> {
+        if self.reason_required.is_none() {
+            self.reason_required = Some(self.store.rules(&self.rows)?.first() == Some(&1));
+        }
+        Ok(self.reason_required == Some(true))
     }
 
     fn write(&mut self, record: &Record, meta: &PutMeta<'_>, restoring: bool) -> Result<Outcome> {
@@ -232,12 +274,10 @@ impl Change<'_> {
             self.flush()?;
         }
         let before = self.newest(&key)?;
-        if before.as_ref().is_some_and(|newest| newest.slot().retracted) && !restoring {
-            return Err(Code::Retracted.error());
-        }
         if let Some(newest) = before.as_ref().filter(|newest| newest.bytes() == Some(record.original())) {
             return Ok(Outcome::Unchanged(newest.slot().version));
         }
+        self.admit(kind, id, before.as_ref(), meta, restoring)?;
         let patient = match patient_of(record, &|address| self.resolve(meta, address)) {
             Some(id) => self.patient_number(&id)?,
             None => PatientNumber::SHARED.0,
@@ -268,16 +308,16 @@ impl Change<'_> {
     /// Writes a version that says the record is deleted; earlier versions stay.
     ///
     /// # Errors
-    /// - `not-found`: there is no such record, or it is deleted or retracted already.
-    pub fn delete(&mut self, kind: ResourceType, id: &str) -> Result<u32> {
-        self.end(kind, id, None)
+    /// - `not-found`: there is no such record, or it is deleted or retracted already. `hold`, `reason-required`.
+    pub fn delete(&mut self, kind: ResourceType, id: &str, note: Option<&Note>) -> Result<u32> {
+        self.end(kind, id, note)
     }
 
     /// Writes a version that hides the record: the bytes stay, no index has them, and no call that asks for the current
     /// version gives them.
     ///
     /// # Errors
-    /// - `not-found`: there is no such record, or it is deleted or retracted already.
+    /// - `not-found`: there is no such record, or it is deleted or retracted already. `hold`.
     pub fn retract(&mut self, kind: ResourceType, id: &str, note: &Note) -> Result<u32> {
         self.end(kind, id, Some(note))
     }
@@ -285,7 +325,7 @@ impl Change<'_> {
     /// Undoes a retraction: a new version with the bytes of the one that was hidden.
     ///
     /// # Errors
-    /// - `not-found`: there is no such record, or it is not retracted.
+    /// - `not-found`: there is no such record, or it is not retracted. `hold`.
     pub fn restore(&mut self, kind: ResourceType, id: &str, note: &Note) -> Result<Outcome> {
         let key = self.store.id_key(kind, id);
         if self.by_id.contains_key(&key) {
@@ -306,6 +346,7 @@ impl Change<'_> {
         let retracted = note.is_some_and(|note| note.kind == ChangeKind::Retract);
         let newest = self.newest(&key)?.filter(|newest| newest.bytes().is_some());
         let newest = newest.ok_or_else(|| Code::NotFound.error())?;
+        self.admit(kind, id, Some(&newest), &PutMeta { note, ..PutMeta::DIRECT }, false)?;
         let bytes = if retracted { self.keep(newest.hidden_bytes()) } else { 0..0 };
         self.load_chart(newest.place.chart())?;
         let version = newest.slot().version.saturating_add(1);
@@ -406,6 +447,7 @@ impl Change<'_> {
 
     fn push(&mut self, pending: Pending) -> Result<()> {
         self.pending_bytes += pending.bytes.len() + pending.entries.len() * 24 + 200;
+        self.last_patient = Some(PatientNumber(pending.chart.0));
         self.by_id.insert(pending.key, self.pending.len());
         self.pending.push(pending);
         self.written += 1;
@@ -506,7 +548,7 @@ impl Change<'_> {
     }
 
     /// Reads or makes the row of a compartment of a patient.
-    fn load_chart(&mut self, chart: (u32, u8)) -> Result<()> {
+    pub(super) fn load_chart(&mut self, chart: (u32, u8)) -> Result<()> {
         if self.charts.contains_key(&chart) {
             return Ok(());
         }

@@ -35,7 +35,7 @@ macro_rules! typed {
             Table::Block | Table::Index => of!(Fixed<8>, Bytes),
             Table::Id => of!(Fixed<13>, Fixed<10>),
             Table::Token => of!(Fixed<12>, Fixed<0>),
-            Table::Meta | Table::Audit | Table::Ledger | Table::Quarantine => of!(Bytes, Bytes),
+            Table::Meta | Table::Audit | Table::Ledger | Table::Quarantine | Table::Lifecycle => of!(Bytes, Bytes),
         }
     }};
 }
@@ -352,7 +352,7 @@ bytes_value!([] Bytes, None, "ehrcore::Bytes");
 bytes_value!([const N: usize] Fixed<N>, Some(N), format!("ehrcore::Fixed<{N}>"));
 
 const NAMES: [&str; Table::ALL.len()] =
-    ["meta", "patient", "patient-name", "block", "id", "index", "token", "audit", "ledger", "quarantine"];
+    ["meta", "patient", "patient-name", "block", "id", "index", "token", "audit", "ledger", "quarantine", "lifecycle"];
 
 fn name(table: Table) -> &'static str {
     NAMES[table as usize]

@@ -157,7 +157,10 @@ fn a_thousand_amendments_of_a_hundred_records_read_as_they_were_at_every_instant
         let current = versions.last().and_then(|(_, bytes)| bytes.clone());
         let mut change = store.change(Timestamp(at), "x").expect("a change");
         if current.is_some() && numbers.next(8) == 0 {
-            assert_eq!(change.delete(kind("Observation"), &id).expect("it is there") as usize, versions.len() + 1);
+            assert_eq!(
+                change.delete(kind("Observation"), &id, None).expect("it is there") as usize,
+                versions.len() + 1
+            );
             versions.push((at, None));
         } else {
             // Now and then the record moves to another patient.

@@ -123,6 +123,9 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(*taken)
     }
+    pub(crate) fn kind(&mut self) -> Result<ResourceType> {
+        ResourceType::from_number(self.small()?).ok_or_else(|| Code::Corrupt.error())
+    }
     pub(crate) fn text(&mut self) -> Result<String> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| Code::Corrupt.error())
     }
@@ -173,7 +176,7 @@ pub(super) fn read_block(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Block> {
     let mut slots = Vec::with_capacity(count.min(1024));
     let mut lengths = Vec::with_capacity(count.min(1024));
     for _ in 0..count {
-        let kind = ResourceType::from_number(reader.small()?).ok_or_else(|| Code::Corrupt.error())?;
+        let kind = reader.kind()?;
         let id = reader.bytes()?;
         if !crate::record::is_id(id) {
             return Err(Code::Corrupt.error());

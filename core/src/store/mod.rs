@@ -4,11 +4,13 @@
 //! tokens over all patients. A change set is one durable commit. Versions are never changed. The store keeps; who may and
 //! who did is for others. Search, history and charts are read through a [`Snapshot`]; [`Change`] writes.
 
+mod aside;
 mod backend;
 mod change;
 mod embedded;
 mod find;
 mod group;
+mod hold;
 #[cfg(test)]
 mod laws;
 mod layout;
@@ -22,9 +24,11 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use aside::{AsideKey, AsideKind, AsideRow};
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub use change::{Change, Outcome, PutMeta};
 pub use find::{Admission, Cursor, Page};
+pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
 pub use pages::Checked;

@@ -157,7 +157,7 @@ fn a_deleted_record_is_gone_from_searches_and_stays_in_history() {
     let store = create(&folder.path().join("a.ehr"));
     put(&store, 1, &[patient("p", "Doe", "1970")]);
     let mut change = store.change(Timestamp(2), "x").expect("a change");
-    assert_eq!(change.delete(kind("Patient"), "p").expect("it deletes"), 2);
+    assert_eq!(change.delete(kind("Patient"), "p", None).expect("it deletes"), 2);
     change.commit().expect("it commits");
     assert_eq!(found(&store, "Patient", "name=doe"), Vec::<String>::new());
     let snapshot = store.snapshot().expect("a view");
@@ -166,7 +166,7 @@ fn a_deleted_record_is_gone_from_searches_and_stays_in_history() {
         snapshot.history(kind("Patient"), "p").expect("readable").iter().map(Stored::is_deleted).collect();
     assert_eq!(versions, [true, false]);
     let mut change = store.change(Timestamp(3), "x").expect("a change");
-    assert_eq!(change.delete(kind("Patient"), "p").map(|_| ()).unwrap_err().code(), Code::NotFound);
+    assert_eq!(change.delete(kind("Patient"), "p", None).map(|_| ()).unwrap_err().code(), Code::NotFound);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_retracted_record_is_found_nowhere_comes_back_only_when_restored_and_says_wh
     }
     let code = |result: Result<u32>| result.expect_err("refused").code();
     assert_eq!(code(change.retract(kind("Patient"), "p", &note(ChangeKind::Retract))), Code::NotFound);
-    assert_eq!(code(change.delete(kind("Patient"), "p")), Code::NotFound);
+    assert_eq!(code(change.delete(kind("Patient"), "p", None)), Code::NotFound);
     let restored = change.restore(kind("Patient"), "p", &note(ChangeKind::Restore)).expect("it is retracted");
     assert_eq!(restored, Outcome::Updated(3));
     let again = change.restore(kind("Patient"), "p", &note(ChangeKind::Restore)).map(Outcome::version);
@@ -295,7 +295,7 @@ proptest! {
             let current = model[*which].last().and_then(|(_, bytes)| bytes.clone());
             let mut change = store.change(Timestamp(at), "x").expect("a change");
             if *delete {
-                if change.delete(kind("Observation"), &id).is_ok() {
+                if change.delete(kind("Observation"), &id, None).is_ok() {
                     prop_assert!(current.is_some());
                     model[*which].push((at, None));
                 }

@@ -74,6 +74,12 @@ pub enum RowKind {
     KeyTree = 30,
     KeyState = 31,
     CachedRoot = 32,
+    Hold = 40,
+    Proposal = 41,
+    Request = 42,
+    Conflict = 43,
+    Tombstone = 44,
+    Rules = 45,
 }
 
 /// Where a sealed value belongs. Opening needs the same.

@@ -1,0 +1,217 @@
+//! What is kept beside the records of a patient: sealed rows of decisions about entries.
+//!
+//! `kind 1, patient 4, compartment 1, number 8` -> packed under the key of that compartment where it holds what a patient or a
+//! clinician wrote, so that it is destroyed with the chart; under the store's key where it must outlive it (holds, proposals).
+
+use super::{Change, ReadView, Snapshot, Store, Table};
+use crate::error::{Code, Result};
+use crate::id::PatientNumber;
+use crate::vault::{Context, RowKind, SealKey};
+use zeroize::Zeroizing;
+
+/// What sort of row. Numbers are part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AsideKind {
+    Hold = 1,
+    Proposal = 2,
+    Request = 3,
+    Conflict = 4,
+}
+
+impl AsideKind {
+    const fn row(self) -> RowKind {
+        match self {
+            AsideKind::Hold => RowKind::Hold,
+            AsideKind::Proposal => RowKind::Proposal,
+            AsideKind::Request => RowKind::Request,
+            AsideKind::Conflict => RowKind::Conflict,
+        }
+    }
+    const fn under_patient_key(self) -> bool {
+        matches!(self, AsideKind::Request | AsideKind::Conflict)
+    }
+}
+
+/// Where a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AsideKey {
+    pub(crate) kind: AsideKind,
+    pub(crate) patient: PatientNumber,
+    /// The compartment of the record it is about.
+    pub(crate) compartment: u8,
+    /// Its number, unlike that of any other row of any kind.
+    pub(crate) number: u64,
+}
+
+/// A row, opened.
+pub(crate) type AsideRow = (AsideKey, Zeroizing<Vec<u8>>);
+
+/// The key of a row of the store as a whole: 0 and a name.
+const COUNTER: &[u8] = b"\0number";
+const RULES: &[u8] = b"\0rules";
+
+impl AsideKey {
+    fn bytes(self) -> Vec<u8> {
+        let mut key = vec![self.kind as u8];
+        key.extend(self.patient.0.to_be_bytes());
+        key.push(self.compartment);
+        key.extend(self.number.to_be_bytes());
+        key
+    }
+    fn of(kind: AsideKind, key: &[u8]) -> Result<AsideKey> {
+        let key: &[u8; 14] = key.try_into().map_err(|_| Code::Corrupt.error())?;
+        Ok(AsideKey {
+            kind,
+            patient: PatientNumber(u32::from_be_bytes(key[1..5].try_into().expect("four bytes"))),
+            compartment: key[5],
+            number: u64::from_be_bytes(key[6..].try_into().expect("eight bytes")),
+        })
+    }
+    fn context(self, store: &Store) -> Context<'static> {
+        let place = Context::new(store.keys.store_id(), self.patient, self.kind.row(), self.number, 0);
+        Context { compartment: self.compartment, ..place }
+    }
+}
+
+impl Store {
+    fn aside_key(&self, view: &(impl ReadView + ?Sized), key: AsideKey) -> Result<SealKey> {
+        match key.kind.under_patient_key() {
+            true => self.patient_key(view, (key.patient.0, key.compartment), false),
+            false => Ok(self.keys.store_key().clone()),
+        }
+    }
+
+    /// The rows of a kind, of one patient or of all, in the order of patients and numbers. What was destroyed with its patient is
+    /// not among them.
+    pub(super) fn asides(
+        &self,
+        view: &(impl ReadView + ?Sized),
+        kind: AsideKind,
+        patient: Option<PatientNumber>,
+    ) -> Result<Vec<AsideRow>> {
+        let (mut from, mut to) = (vec![kind as u8], vec![kind as u8]);
+        if let Some(patient) = patient {
+            from.extend(patient.0.to_be_bytes());
+            to.extend(patient.0.to_be_bytes());
+        }
+        to.extend([0xff; 14]);
+        let mut sealed = Vec::new();
+        view.range(Table::Lifecycle, &from, &to, &mut |key, value| {
+            sealed.push((key.to_vec(), value.to_vec()));
+            true
+        })?;
+        let mut rows = Vec::with_capacity(sealed.len());
+        for (key, value) in sealed {
+            let key = AsideKey::of(kind, &key)?;
+            match self.open_aside(view, key, &value) {
+                Ok(plain) => rows.push((key, plain)),
+                Err(error) if error.code() == Code::Erased => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The row of a kind with that number.
+    pub(super) fn aside(
+        &self,
+        view: &(impl ReadView + ?Sized),
+        kind: AsideKind,
+        number: u64,
+    ) -> Result<Option<AsideRow>> {
+        let mut found = None;
+        view.range(Table::Lifecycle, &[kind as u8], &[kind as u8 + 1], &mut |key, value| {
+            if key.ends_with(&number.to_be_bytes()) {
+                found = Some((key.to_vec(), value.to_vec()));
+            }
+            found.is_none()
+        })?;
+        let Some((key, value)) = found else { return Ok(None) };
+        let key = AsideKey::of(kind, &key)?;
+        Ok(Some((key, self.open_aside(view, key, &value)?)))
+    }
+
+    fn open_aside(&self, view: &(impl ReadView + ?Sized), key: AsideKey, value: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let seal = self.aside_key(view, key)?;
+        self.with_packer(|packer| packer.unpack(&seal, &key.context(self), value))
+    }
+
+    fn rules_context(&self, number: u32) -> Context<'static> {
+        self.context(0, RowKind::Rules, number)
+    }
+
+    /// The rules of the store as they were last set; empty where they never were.
+    pub(super) fn rules(&self, view: &(impl ReadView + ?Sized)) -> Result<Vec<u8>> {
+        match view.get(Table::Lifecycle, RULES)? {
+            Some(sealed) => Ok(crate::vault::open(self.keys.store_key(), &self.rules_context(1), &sealed)?.to_vec()),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Snapshot<'_> {
+    /// As [`Store::asides`].
+    pub(crate) fn asides(&self, kind: AsideKind, patient: Option<PatientNumber>) -> Result<Vec<AsideRow>> {
+        self.store.asides(&*self.view, kind, patient)
+    }
+    /// As [`Store::aside`].
+    pub(crate) fn aside(&self, kind: AsideKind, number: u64) -> Result<Option<AsideRow>> {
+        self.store.aside(&*self.view, kind, number)
+    }
+    /// As [`Store::rules`].
+    pub(crate) fn rules(&self) -> Result<Vec<u8>> {
+        self.store.rules(&*self.view)
+    }
+}
+
+impl Change<'_> {
+    /// As [`Store::asides`], what this change set wrote included.
+    pub(crate) fn asides(&self, kind: AsideKind, patient: Option<PatientNumber>) -> Result<Vec<AsideRow>> {
+        self.store.asides(&self.rows, kind, patient)
+    }
+    /// As [`Store::aside`], what this change set wrote included.
+    pub(crate) fn aside(&self, kind: AsideKind, number: u64) -> Result<Option<AsideRow>> {
+        self.store.aside(&self.rows, kind, number)
+    }
+
+    /// Writes a row, or another in its place.
+    pub(crate) fn aside_put(&mut self, key: AsideKey, plain: &[u8]) -> Result<()> {
+        if key.kind.under_patient_key() {
+            self.load_chart((key.patient.0, key.compartment))?;
+        }
+        let seal = self.store.aside_key(&self.rows, key)?;
+        let context = key.context(self.store);
+        let packed = self.store.with_packer(|packer| packer.pack(&seal, &context, plain, &*self.store.random))?;
+        self.rows.mine.put(Table::Lifecycle, key.bytes(), packed);
+        if key.kind == AsideKind::Hold {
+            self.holds.clear();
+        }
+        Ok(())
+    }
+
+    /// A number that no row had before.
+    pub(crate) fn aside_number(&mut self) -> Result<u64> {
+        let (store_key, context) = (self.store.keys.store_key(), self.store.rules_context(0));
+        let given = match self.rows.get(Table::Lifecycle, COUNTER)? {
+            Some(sealed) => {
+                let plain = crate::vault::open(store_key, &context, &sealed)?;
+                u64::from_be_bytes(plain.as_slice().try_into().map_err(|_| Code::Corrupt.error())?)
+            }
+            None => 0,
+        };
+        let number = given.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
+        let sealed = crate::vault::seal(store_key, &context, &number.to_be_bytes(), &*self.store.random)?;
+        self.rows.mine.put(Table::Lifecycle, COUNTER.to_vec(), sealed);
+        Ok(number)
+    }
+
+    /// Sets the rules of the store.
+    pub(crate) fn rules_put(&mut self, plain: &[u8]) -> Result<()> {
+        let context = self.store.rules_context(1);
+        let sealed = crate::vault::seal(self.store.keys.store_key(), &context, plain, &*self.store.random)?;
+        self.rows.mine.put(Table::Lifecycle, RULES.to_vec(), sealed);
+        self.reason_required = None;
+        Ok(())
+    }
+}
