@@ -390,6 +390,12 @@ enum ehr_code {
     EHR_REFERENCE_UNRESOLVED = 703,
     /* another entry of its transaction cannot be stored, so none of them is */
     EHR_TRANSACTION_REFUSED = 704,
+    /* a change of an entry needs its reason */
+    EHR_REASON_REQUIRED = 801,
+    /* a legal hold covers this; it names whom to ask */
+    EHR_HOLD = 802,
+    /* what was there is changed or gone: that is no addition */
+    EHR_AUGMENT_ALTERS = 803,
     /* the record was retracted; it changes again only after it is restored */
     EHR_RETRACTED = 800,
     /* the library caught a defect of its own at the boundary */

@@ -40,6 +40,8 @@ pub mod chart;
 pub mod exchange;
 #[cfg(feature = "embedded")]
 pub mod ledger;
+#[cfg(feature = "embedded")]
+pub mod lifecycle;
 pub mod uscdi;
 
 // 5 front door

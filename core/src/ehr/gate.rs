@@ -59,6 +59,18 @@ impl<'s> Gate<'s> {
         Ok(shown)
     }
 
+    /// Every version of a record that is retracted, newest first; of any other, nothing.
+    pub(crate) fn retracted(&self, kind: ResourceType, id: &str) -> Result<Vec<Stored>> {
+        let mut shown = Vec::new();
+        let all = self.snapshot.history(kind, id)?;
+        if all.first().is_some_and(Stored::is_retracted) {
+            for stored in all {
+                shown.extend(self.record(stored)?);
+            }
+        }
+        Ok(shown)
+    }
+
     /// The number of a patient of whom something may be seen.
     pub(crate) fn patient(&self, id: &str) -> Result<Option<PatientNumber>> {
         Ok(self.snapshot.patient(id)?.filter(|number| self.scope.reaches(ResourceType::PATIENT, *number)))

@@ -18,7 +18,7 @@ pub use actor::Actor;
 pub use keys::Rotated;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
-pub(crate) use session::{Claim, with_id};
+pub(crate) use session::{Claim, checked, with_id};
 pub use session::{
     Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
 };

@@ -97,6 +97,32 @@ paths! {
     RotateRoot = "rotate_root": RotateKeys, KeyRotate, AtOnce;
     /// [`super::Session::rotate_patient_keys`]
     RotatePatientKeys = "rotate_patient_keys": RotateKeys, KeyRotate, AtOnce;
+    /// [`super::Session::amend`]
+    Amend = "amend": Amend, Amend, WithChange;
+    /// [`super::Session::correct`]
+    Correct = "correct": Amend, Correct, WithChange;
+    /// [`super::Session::augment`]
+    Augment = "augment": Amend, Augment, WithChange;
+    /// [`super::Session::retract`]
+    Retract = "retract": Retract, Retract, WithChange;
+    /// [`super::Session::restore`]
+    Restore = "restore": Retract, Restore, WithChange;
+    /// [`super::Session::read_retracted`]
+    ReadRetracted = "read_retracted": Retracted, History, AtOnce;
+    /// [`super::Session::viewers_before`]
+    ViewersBefore = "viewers_before": Retracted, AuditReport, AtOnce;
+    /// [`super::Session::lineage`]
+    Lineage = "lineage": History, History, Grouped;
+    /// [`super::Session::delete_for`]
+    DeleteFor = "delete_for": Delete, Delete, WithChange;
+    /// [`super::Session::require_reason`]
+    RequireReason = "require_reason": Policy, Policy, WithChange;
+    /// [`super::Session::place_hold`]
+    PlaceHold = "place_hold": Hold, Hold, WithChange;
+    /// [`super::Session::release_hold`]
+    ReleaseHold = "release_hold": Hold, HoldRelease, WithChange;
+    /// [`super::Session::holds`]
+    Holds = "holds": Hold, AuditRead, AtOnce;
 }
 
 #[cfg(test)]

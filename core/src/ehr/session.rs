@@ -5,7 +5,7 @@ use super::actor::Actor;
 use super::gate::Gate;
 use super::pass::{Door, Pass};
 use super::path::Path;
-use crate::access::Purpose;
+use crate::access::{Decision, Purpose};
 use crate::audit::{self, Event, EventKind};
 use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
@@ -178,6 +178,12 @@ impl Session {
     /// Enters with an event about one record.
     pub(crate) fn enter_at(&self, path: Path, kind: ResourceType, id: &str) -> Result<Pass<'_>> {
         self.enter_about(path, Event { resource: Some(kind), id: id.to_owned(), ..self.event(path) })
+    }
+
+    /// As [`Session::enter_at`], for what takes a permit for every record.
+    pub(crate) fn enter_at_for_all(&self, path: Path, kind: ResourceType, id: &str) -> Result<Pass<'_>> {
+        let pass = self.enter_at(path, kind, id)?;
+        if pass.reach() == Decision::All { Ok(pass) } else { pass.refuse(Code::Denied.error()) }
     }
 
     /// Every version of a record, newest first, deletions included; of a record that is retracted now, nothing.
@@ -404,6 +410,7 @@ impl Session {
         }
         if let [only] = done.as_slice() {
             event.version = only.version;
+            event.patient = change.last_patient().map_or(0, |patient| patient.0);
         }
         event.count = done.iter().filter(|written| written.changed).count() as u64;
         event.digest = Active::sha256(&[&hashes]);
@@ -489,7 +496,7 @@ fn verified(pass: &Pass<'_>, level: VerifyLevel, outside: Option<&audit::Head>) 
 }
 
 /// Reads and checks a record that is to be written; gives it an id where it has none.
-fn checked(store: &Store, bytes: Vec<u8>) -> Result<Record> {
+pub(crate) fn checked(store: &Store, bytes: Vec<u8>) -> Result<Record> {
     let parsed = json::read(&bytes, &Limits::DEFAULT)?;
     if !parsed.report.is_valid() {
         return Err(Code::RecordInvalid.error().with_issues(parsed.report.into_issues()));

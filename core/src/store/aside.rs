@@ -159,10 +159,6 @@ impl Snapshot<'_> {
     pub(crate) fn aside(&self, kind: AsideKind, number: u64) -> Result<Option<AsideRow>> {
         self.store.aside(&*self.view, kind, number)
     }
-    /// As [`Store::rules`].
-    pub(crate) fn rules(&self) -> Result<Vec<u8>> {
-        self.store.rules(&*self.view)
-    }
 }
 
 impl Change<'_> {
@@ -206,8 +202,16 @@ impl Change<'_> {
         Ok(number)
     }
 
+    /// Sets whether a further version needs its reason.
+    pub(crate) fn set_reason_required(&mut self, required: bool) -> Result<()> {
+        let mut rules = self.store.rules(&self.rows)?;
+        rules.resize(rules.len().max(1), 0);
+        rules[0] = required.into();
+        self.rules_put(&rules)
+    }
+
     /// Sets the rules of the store.
-    pub(crate) fn rules_put(&mut self, plain: &[u8]) -> Result<()> {
+    fn rules_put(&mut self, plain: &[u8]) -> Result<()> {
         let context = self.store.rules_context(1);
         let sealed = crate::vault::seal(self.store.keys.store_key(), &context, plain, &*self.store.random)?;
         self.rows.mine.put(Table::Lifecycle, RULES.to_vec(), sealed);

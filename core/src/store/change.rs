@@ -382,6 +382,33 @@ impl Change<'_> {
         Ok(self.newest(&key)?.filter(|newest| newest.bytes().is_some()).map(|newest| newest.slot().version))
     }
 
+    /// The current version and its bytes, in this change set's turn, what it wrote itself aside; None where there is none or it
+    /// is deleted or retracted.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn current(&self, kind: ResourceType, id: &str) -> Result<Option<(u32, Vec<u8>)>> {
+        let newest = self.newest(&self.store.id_key(kind, id))?;
+        Ok(newest.and_then(|newest| Some((newest.slot().version, newest.bytes()?.to_vec()))))
+    }
+
+    /// The chart that the newest version of a record lies in, what this change set wrote itself aside.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn place_of(&self, kind: ResourceType, id: &str) -> Result<Option<PatientNumber>> {
+        let newest = self.newest(&self.store.id_key(kind, id))?;
+        Ok(newest.map(|newest| PatientNumber(newest.place.patient)))
+    }
+
+    /// The number of a patient by logical id.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn patient(&self, id: &str) -> Result<Option<PatientNumber>> {
+        self.store.patient(&self.rows, id)
+    }
+
     /// Remembers that an address stands for `target` (`Type/id`).
     ///
     /// # Errors

@@ -314,6 +314,14 @@ impl Store {
         *self.keys.token("value", &[label.as_bytes(), value.as_bytes()]).first_chunk().expect("a token has 16 bytes")
     }
 
+    fn patient(&self, view: &(impl ReadView + ?Sized), id: &str) -> Result<Option<PatientNumber>> {
+        let row = view.get(Table::PatientName, &self.name_key(id))?;
+        row.map(|row| {
+            Ok(PatientNumber(u32::from_be_bytes(row.as_slice().try_into().map_err(|_| Code::Corrupt.error())?)))
+        })
+        .transpose()
+    }
+
     /// What `urn:uuid:...` or another full address stands for in this store, as `Type/id`.
     fn resolve(&self, view: &(impl ReadView + ?Sized), address: &str) -> Result<Option<String>> {
         if let Some(sealed) = view.get(Table::Meta, &self.alias_key(address))? {

@@ -215,11 +215,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// - of the backend.
     pub fn patient(&self, id: &str) -> Result<Option<PatientNumber>> {
-        let row = self.view.get(Table::PatientName, &self.store.name_key(id))?;
-        row.map(|row| {
-            Ok(PatientNumber(u32::from_be_bytes(row.as_slice().try_into().map_err(|_| Code::Corrupt.error())?)))
-        })
-        .transpose()
+        self.store.patient(&*self.view, id)
     }
 
     /// The numbers of all patients, ascending; those of no single patient (0) first.

@@ -6,6 +6,7 @@
 mod custody;
 mod keys;
 mod kill;
+mod lifecycle;
 mod packages;
 mod path;
 mod process;

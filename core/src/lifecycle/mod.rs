@@ -1,0 +1,10 @@
+//! The life of an entry: amended, corrected, augmented, retracted, restored, held, each with its reason and its evidence.
+//!
+//! Every call is a method of [`Session`](crate::ehr::Session), written here where the subject is read as one. What a call leaves
+//! behind is told in docs/lifecycle.md.
+
+mod differ;
+mod entry;
+mod hold;
+
+pub use entry::{Lineage, Reason, Viewer};
