@@ -380,6 +380,8 @@ enum ehr_code {
     EHR_AUDIT_BROKEN = 602,
     /* the call needs a purpose of use */
     EHR_PURPOSE_REQUIRED = 603,
+    /* the text is not a checkpoint of this store's audit log */
+    EHR_CHECKPOINT_UNREADABLE = 630,
     /* the record does not conform; nothing was written */
     EHR_RECORD_INVALID = 700,
     /* the source is not a Bundle or NDJSON that can be read */

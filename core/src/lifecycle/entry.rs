@@ -203,8 +203,8 @@ impl Session {
     }
 
     /// Who had been shown an entry: before it was retracted, where it is. It reads the audit log and says what stands there:
-    /// reads by name, histories, charts and exports that held it. A search is recorded by its query; those of the entry's type that
-    /// found something are listed too, since they may have shown it.
+    /// reads by name, histories, charts and exports that held it. Of a search the log knows whose records of the type it showed:
+    /// those that showed any of this patient's are listed, since the entry may have been among them.
     ///
     /// # Errors
     /// - as [`Session::read_retracted`]; `audit-broken`.
@@ -261,7 +261,7 @@ impl Session {
         let made = reason.note(ChangeKind::Delete).and_then(|note| {
             let mut change = pass.change()?;
             let version = change.delete(kind, id, Some(&note))?;
-            about(&mut pass, &change, version, &[kind.name().as_bytes(), b"/", id.as_bytes(), b" deleted"]);
+            about(&mut pass, &change, reason, version, &[kind.name().as_bytes(), b"/", id.as_bytes(), b" deleted"]);
             Ok((version, change))
         });
         match made {
@@ -274,9 +274,10 @@ impl Session {
     }
 }
 
-/// Fills the event in with what is written.
-pub(super) fn about(pass: &mut Pass<'_>, change: &Change<'_>, version: u32, of: &[&[u8]]) {
+/// Fills the event in with what is written. The words of the reason stay with the record and are destroyed with it; an event lives on.
+pub(super) fn about(pass: &mut Pass<'_>, change: &Change<'_>, reason: &Reason, version: u32, of: &[&[u8]]) {
     pass.event.patient = change.last_patient().map_or(0, |patient| patient.0);
+    pass.event.on_behalf_of = reason.on_behalf.clone().unwrap_or_default();
     pass.event.version = version;
     pass.event.count = 1;
     pass.event.digest = Active::sha256(of);
@@ -304,7 +305,7 @@ fn said_otherwise<'s>(
     }
     let outcome = change.put(&record, &PutMeta { note: Some(&note), ..PutMeta::DIRECT })?;
     let changed = !matches!(outcome, Outcome::Unchanged(_));
-    about(pass, &change, outcome.version(), &[record.original()]);
+    about(pass, &change, reason, outcome.version(), &[record.original()]);
     pass.event.count = changed.into();
     Ok((Written { kind: of, id, version: outcome.version(), changed }, change))
 }
@@ -323,7 +324,7 @@ fn retracted<'s>(
         return Err(Code::Conflict.error());
     }
     let version = change.retract(kind, id, &note)?;
-    about(pass, &change, version, &[kind.name().as_bytes(), b"/", id.as_bytes(), b" retracted"]);
+    about(pass, &change, reason, version, &[kind.name().as_bytes(), b"/", id.as_bytes(), b" retracted"]);
     Ok((version, change))
 }
 
@@ -333,7 +334,7 @@ fn restored<'s>(pass: &mut Pass<'s>, kind: ResourceType, id: &str, reason: &Reas
     let newest = hidden.first().ok_or_else(|| Code::NotFound.error())?;
     let mut change = pass.change()?;
     let version = change.restore(kind, id, &note)?.version();
-    about(pass, &change, version, &[newest.bytes()]);
+    about(pass, &change, reason, version, &[newest.bytes()]);
     Ok((version, change))
 }
 
@@ -381,7 +382,9 @@ fn viewers(pass: &Pass<'_>, kind: ResourceType, id: &str) -> Result<Vec<Viewer>>
             let by_name = event.resource == Some(kind) && event.id == id;
             let shown = match event.kind {
                 EventKind::Read | EventKind::History => by_name,
-                EventKind::Search => event.resource == Some(kind) && event.count > 0,
+                EventKind::Search => {
+                    event.resource == Some(kind) && (event.patient == patient || event.patients.contains(&patient))
+                }
                 EventKind::Chart | EventKind::AccessPackage | EventKind::Disclose => event.patient == patient,
                 EventKind::Export => event.patient == patient || event.patient == 0,
                 _ => false,

@@ -98,6 +98,7 @@ fn placed<'s>(
     };
     change.aside_put(hold.key(), &hold.encode())?;
     (pass.event.patient, pass.event.count) = (number.0, 1);
+    pass.event.reason = reason.text.clone();
     Ok((hold, change))
 }
 
@@ -112,6 +113,7 @@ fn released<'s>(pass: &mut Pass<'s>, number: u64, reason: &Reason) -> Result<(Ho
     hold.released = Some(Released { by: pass.session().actor.id.clone(), at: pass.now(), reason: reason.text.clone() });
     change.aside_put(key, &hold.encode())?;
     pass.event.patient = hold.patient.0;
+    pass.event.reason = reason.text.clone();
     pass.event.count = 1;
     if let Some((kind, id)) = &hold.record {
         (pass.event.resource, pass.event.id) = (Some(*kind), id.clone());

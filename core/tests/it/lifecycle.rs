@@ -97,6 +97,9 @@ fn a_retracted_entry_is_nowhere_until_it_is_asked_for_by_right_and_name() {
     let nurse = ehr.session(Actor::new("nurse-joy", Role::Nurse), Purpose::Treatment).expect("a session");
     nurse.read(observation, "o1").expect("there");
     nurse.chart("p1").expect("there");
+    nurse.search(observation, "status=final", SearchOptions::default()).expect("it searches");
+    nurse.search(observation, "status=amended", SearchOptions::default()).expect("it finds nothing");
+    nurse.search(kind("Patient"), "", SearchOptions::default()).expect("of another type");
     assert_eq!(code(nurse.retract(observation, "o1", 1, &Reason::new("x"))), Code::Denied);
     assert_eq!(code(session.retract(observation, "o1", 2, &Reason::new("x"))), Code::Conflict);
     assert_eq!(code(session.retract(observation, "o1", 1, &Reason::new(""))), Code::ReasonRequired);
@@ -156,7 +159,8 @@ fn a_retracted_entry_is_nowhere_until_it_is_asked_for_by_right_and_name() {
     let seen = session.viewers_before(observation, "o1").expect("it may");
     let mut who: Vec<(String, EventKind)> = seen.into_iter().map(|one| (one.actor, one.kind)).collect();
     who.dedup();
-    let expected = [("nurse-joy", EventKind::Read), ("nurse-joy", EventKind::Chart), ("dr-grey", EventKind::Read)];
+    let nurses = [EventKind::Read, EventKind::Chart, EventKind::Search].map(|kind| ("nurse-joy", kind));
+    let expected = [nurses[0], nurses[1], nurses[2], ("dr-grey", EventKind::Read)];
     assert_eq!(who, expected.map(|(who, kind)| (who.to_owned(), kind)));
 
     assert_eq!(session.restore(observation, "o1", &Reason::new("it was hers")).expect("it may").version, 3);
