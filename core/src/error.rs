@@ -38,6 +38,8 @@ catalogue! {
     Cancelled = 4, "cancelled", "the caller cancelled the call";
     Unsupported = 5, "unsupported", "this version or form is not supported";
     Io = 6, "io", "the operating system refused to read or write";
+    Deadline = 7, "deadline", "the call took longer than the caller allowed";
+    LimitMemory = 8, "limit-memory", "the call would hold more memory than the caller allowed";
     // 100-199: JSON text
     JsonSyntax = 100, "json-syntax", "the text is not well-formed JSON";
     JsonUtf8 = 101, "json-utf8", "the text is not valid UTF-8";

@@ -7,15 +7,20 @@ use super::pass::Pass;
 use crate::access::Decision;
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
+use crate::limits::Watch;
 use crate::schema::ResourceType;
 use crate::search::Query;
 use crate::store::{Admission, Cursor, Page, Snapshot, Stored};
 use crate::time::Timestamp;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What is committed, as far as a session may see it.
 pub(crate) struct Gate<'s> {
     snapshot: Snapshot<'s>,
     scope: Scope,
+    watch: Watch,
+    /// Bytes of the records that the answer at hand holds.
+    held: AtomicUsize,
 }
 
 impl<'s> Gate<'s> {
@@ -25,7 +30,7 @@ impl<'s> Gate<'s> {
             (Decision::OnePatient, Some(id)) => Scope::One(snapshot.patient(id)?),
             _ => Scope::One(None),
         };
-        Ok(Gate { snapshot, scope })
+        Ok(Gate { snapshot, scope, watch: pass.watch().clone(), held: AtomicUsize::new(0) })
     }
 
     /// The snapshot behind the gate, for what is no record: the name of an import source.
@@ -83,6 +88,7 @@ impl<'s> Gate<'s> {
 
     /// Every current record of a patient, by type and as written.
     pub(crate) fn chart(&self, patient: PatientNumber) -> Result<Vec<Stored>> {
+        self.held.store(0, Relaxed);
         let mut shown = Vec::new();
         for stored in self.snapshot.chart(patient)? {
             shown.extend(self.record(stored)?);
@@ -99,6 +105,7 @@ impl<'s> Gate<'s> {
 
     /// A page of the records that match.
     pub(crate) fn search(&self, query: &Query, from: Option<Cursor>, count: usize) -> Result<Page> {
+        self.held.store(0, Relaxed);
         self.snapshot.search(query, from, count, self)
     }
 
@@ -112,12 +119,19 @@ impl<'s> Gate<'s> {
 
 impl Admission for Gate<'_> {
     fn patient(&self, kind: ResourceType, patient: PatientNumber) -> Result<bool> {
+        self.watch.look()?;
         Ok(self.scope.reaches(kind, patient))
     }
     fn record(&self, stored: Stored) -> Result<Option<Stored>> {
+        self.watch.look()?;
+        let held = self.held.fetch_add(stored.bytes().len() + RECORD, Relaxed);
+        self.watch.hold(held + stored.bytes().len() + RECORD)?;
         Ok(Some(stored).filter(|stored| self.scope.reaches(stored.kind(), stored.patient())))
     }
 }
+
+/// Bytes a record takes beside its own.
+const RECORD: usize = 128;
 
 enum Scope {
     All,

@@ -11,8 +11,9 @@ use super::{Inner, ViewShelf};
 use crate::access::{Decision, decide};
 use crate::audit::{self, Event};
 use crate::error::{Code, Error, Result};
+use crate::limits::Watch;
 use crate::store::{Change, Snapshot, Store, Stored};
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use std::sync::{Arc, PoisonError};
 
 /// The store behind a session. Its inside is seen in this file only.
@@ -24,6 +25,9 @@ impl Door {
     }
     pub(super) fn now(&self) -> Timestamp {
         self.0.now()
+    }
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
     }
     /// Takes an event of a read or of a refusal.
     pub(super) fn note_read(&self, event: Event) -> Result<()> {
@@ -41,6 +45,7 @@ pub(crate) struct Pass<'s> {
     session: &'s Session,
     path: Path,
     reach: Decision,
+    watch: Watch,
     /// The event of the call; what it was about is filled in as it becomes known.
     pub(crate) event: Event,
 }
@@ -58,7 +63,7 @@ impl Session {
                 self.door.note_read(Event { failed: Some(Code::Denied.number()), ..event })?;
                 Err(Code::Denied.error())
             }
-            reach => Ok(Pass { session: self, path, reach, event }),
+            reach => Ok(Pass { session: self, path, reach, watch: self.watch(), event }),
         }
     }
 
@@ -88,6 +93,10 @@ impl<'s> Pass<'s> {
     /// The session it was given to.
     pub(crate) fn session(&self) -> &'s Session {
         self.session
+    }
+    /// How long the call may go on, and how much it may hold.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
     /// How far the permit reaches.
     pub(super) fn reach(&self) -> Decision {

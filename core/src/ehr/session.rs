@@ -11,14 +11,14 @@ use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::{PatientNumber, uuid_from};
 use crate::json;
-use crate::limits::Limits;
+use crate::limits::{CallLimits, Limits, Watch};
 use crate::record::Record;
 use crate::schema::ResourceType;
 use crate::search::Query;
 use crate::store::{Change, Cursor, Outcome, PutMeta, Store, Stored};
 use crate::time::Timestamp;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A session. It can be used from several threads; dropping it writes the audit events that wait.
 pub struct Session {
@@ -27,6 +27,7 @@ pub struct Session {
     pub(super) number: u64,
     pub(crate) actor: Actor,
     pub(crate) purpose: Purpose,
+    limits: RwLock<CallLimits>,
 }
 
 impl std::fmt::Debug for Session {
@@ -132,10 +133,30 @@ impl Session {
         }
         let mut number = [0; 8];
         inner.store.random().fill(&mut number)?;
-        let session = Session { door: Door::new(inner), number: u64::from_be_bytes(number), actor, purpose };
+        let session = Session { door: Door::new(inner), number: u64::from_be_bytes(number), actor, purpose, limits: RwLock::default() };
         let opened = Event { kind: EventKind::SessionOpen, ..session.event(Path::Read) };
         session.door.note_read(opened)?;
         Ok(session)
+    }
+
+    /// Sets how long each call of this session may take from now on, how much it may hold, and what cancels it. Search, count, chart,
+    /// history, import, export, verify, check, backup and salvage look at it for each record or group of records: they end with
+    /// `deadline`, `cancelled` or `limit-memory` and leave nothing half done. A change set is not broken off once it is being
+    /// written.
+    pub fn set_limits(&self, limits: CallLimits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// The session with limits for its calls; see [`Session::set_limits`].
+    #[must_use]
+    pub fn with_limits(self, limits: CallLimits) -> Session {
+        self.set_limits(limits);
+        self
+    }
+
+    /// A call begins.
+    pub(super) fn watch(&self) -> Watch {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).begin(self.door.clock())
     }
 
     /// Reads the current version of a record.
@@ -486,7 +507,9 @@ fn verified(pass: &Pass<'_>, level: VerifyLevel, outside: Option<&audit::Head>) 
         }
         for patient in snapshot.patients()? {
             report.patients += u64::from(patient != PatientNumber::SHARED);
+            pass.watch().look()?;
             for stored in snapshot.checked_chart(patient)? {
+                pass.watch().look()?;
                 stored.record()?;
                 report.records += 1;
             }

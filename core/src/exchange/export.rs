@@ -6,9 +6,10 @@ use crate::error::Result;
 use crate::schema::ResourceType;
 use crate::store::Stored;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What an export wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,12 +43,12 @@ impl Session {
     /// space between its values, since NDJSON is one record a line, and nothing else.
     ///
     /// # Errors
-    /// - `denied`, `audit-unavailable`, `io`; files written so far stay.
+    /// - `denied`, `audit-unavailable`, `io`, `cancelled`, `deadline`: then no file is left, and none of before is touched.
     pub fn export_ndjson(&self, folder: &Path) -> Result<ExportSummary> {
         let pass = self.enter_for_all(Route::ExportAll)?;
         // An export is recorded before its first byte is written.
         pass.note_now(pass.event.clone())?;
-        let mut files: BTreeMap<ResourceType, BufWriter<File>> = BTreeMap::new();
+        let mut files = Parts { folder, files: BTreeMap::new() };
         let mut summary = ExportSummary::default();
         let gate = pass.gate()?;
         let mut line = Vec::new();
@@ -60,23 +61,54 @@ impl Session {
                     stored.record()?.write_json(&mut line);
                 }
                 line.push(b'\n');
-                let file = match files.entry(stored.kind()) {
-                    std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(entry) => {
-                        let path = folder.join(format!("{}.ndjson", stored.kind()));
-                        entry.insert(BufWriter::new(File::create(path)?))
-                    }
-                };
-                file.write_all(&line)?;
+                files.of(stored.kind())?.write_all(&line)?;
                 *summary.records.entry(stored.kind().name()).or_default() += 1;
                 summary.bytes += line.len() as u64;
             }
         }
-        for file in files.values_mut() {
-            file.flush()?;
-        }
+        files.finish()?;
         pass.note_now(Event { count: summary.total(), ..pass.event.clone() })?;
         Ok(summary)
+    }
+}
+
+/// The files of an export under way, under names of their own until all is written.
+struct Parts<'a> {
+    folder: &'a Path,
+    files: BTreeMap<ResourceType, BufWriter<File>>,
+}
+
+impl Parts<'_> {
+    fn part(&self, kind: ResourceType) -> PathBuf {
+        self.folder.join(format!("{kind}.ndjson.part"))
+    }
+
+    fn of(&mut self, kind: ResourceType) -> Result<&mut BufWriter<File>> {
+        let path = self.part(kind);
+        Ok(match self.files.entry(kind) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(BufWriter::new(File::create(path)?)),
+        })
+    }
+
+    /// Gives the files their names.
+    fn finish(mut self) -> Result<()> {
+        for file in self.files.values_mut() {
+            file.flush()?;
+        }
+        while let Some((kind, file)) = self.files.pop_first() {
+            drop(file);
+            std::fs::rename(self.part(kind), self.folder.join(format!("{kind}.ndjson")))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Parts<'_> {
+    fn drop(&mut self) {
+        for kind in self.files.keys() {
+            let _ = std::fs::remove_file(self.part(*kind)); // what was not finished
+        }
     }
 }
 

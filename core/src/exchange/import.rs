@@ -40,6 +40,19 @@ pub struct ImportOptions {
     pub limits: Limits,
 }
 
+impl ImportOptions {
+    /// The same within what a call may hold: a quarter for the batch, a quarter for one entry, the rest for what is at work.
+    fn within(self, memory: usize) -> ImportOptions {
+        let part = (memory / 4).max(64 << 10);
+        let limits = Limits { bytes: self.limits.bytes.min(part), ..self.limits };
+        ImportOptions { batch_bytes: self.batch_bytes.min(part), limits, ..self }
+    }
+    /// Most bytes of entries that are read together.
+    fn group_bytes(&self) -> usize {
+        GROUP_BYTES.min(self.batch_bytes)
+    }
+}
+
 impl Default for ImportOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
@@ -165,7 +178,8 @@ fn imported(
     let mut files = Vec::new();
     collect(path, &mut files)?;
     let total = files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum();
-    let mut import = Import::new(pass, options, progress, total)?;
+    let options = options.within(pass.watch().memory());
+    let mut import = Import::new(pass, &options, progress, total)?;
     for file in files {
         import.file(&file)?;
     }
@@ -267,7 +281,7 @@ impl<'a> Import<'a> {
     fn file(&mut self, path: &Path) -> Result<()> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        if length > IN_MEMORY {
+        if length > IN_MEMORY.min(self.options.batch_bytes as u64) {
             return self.source(path, file, length);
         }
         let mut bytes = Vec::with_capacity(length as usize + 1);
@@ -418,6 +432,7 @@ impl<'a> Import<'a> {
     }
 
     fn step(&mut self) -> Result<()> {
+        self.pass.watch().look()?;
         if self.progress.step(self.done.min(self.total), self.total, &self.summary) {
             return Ok(());
         }
@@ -451,7 +466,7 @@ impl<'a> Import<'a> {
                 group.push(Raw { entry, offset: place, full_url: None, resource, refused });
             }
             self.done += read;
-            if group.len() >= GROUP || bytes_in_group > GROUP_BYTES {
+            if group.len() >= GROUP || bytes_in_group > self.options.group_bytes() {
                 bytes_in_group = 0;
                 self.take(std::mem::take(&mut group))?;
                 if self.full() {
@@ -567,7 +582,7 @@ impl<'a> Import<'a> {
             let resource = resource.unwrap_or_default().to_vec();
             bytes_in_group += resource.len();
             group.push(Raw { entry, offset, full_url, resource, refused });
-            if group.len() >= GROUP || bytes_in_group > GROUP_BYTES {
+            if group.len() >= GROUP || bytes_in_group > self.options.group_bytes() {
                 bytes_in_group = 0;
                 group_of(self, std::mem::take(&mut group))?;
             }

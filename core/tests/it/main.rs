@@ -7,6 +7,7 @@ mod custody;
 mod keys;
 mod kill;
 mod lifecycle;
+mod limits;
 mod packages;
 mod path;
 mod process;
