@@ -133,7 +133,13 @@ impl Session {
         }
         let mut number = [0; 8];
         inner.store.random().fill(&mut number)?;
-        let session = Session { door: Door::new(inner), number: u64::from_be_bytes(number), actor, purpose, limits: RwLock::default() };
+        let session = Session {
+            door: Door::new(inner),
+            number: u64::from_be_bytes(number),
+            actor,
+            purpose,
+            limits: RwLock::default(),
+        };
         let opened = Event { kind: EventKind::SessionOpen, ..session.event(Path::Read) };
         session.door.note_read(opened)?;
         Ok(session)

@@ -33,7 +33,11 @@ fn charts(folder: &Path, count: usize) -> PathBuf {
     let file = folder.join("charts.ndjson");
     let line = |n: usize| {
         let patient = format!("{{\"resourceType\":\"Patient\",\"id\":\"p{n}\",\"name\":[{{\"family\":\"Doe\"}}]}}\n");
-        let record = |k| format!("{{\"resourceType\":\"Basic\",\"id\":\"b{n}-{k}\",\"code\":{{\"text\":\"x\"}},\"subject\":{{\"reference\":\"Patient/p{n}\"}}}}\n");
+        let record = |k| {
+            format!(
+                "{{\"resourceType\":\"Basic\",\"id\":\"b{n}-{k}\",\"code\":{{\"text\":\"x\"}},\"subject\":{{\"reference\":\"Patient/p{n}\"}}}}\n"
+            )
+        };
         patient + &(0..4).map(record).collect::<String>()
     };
     std::fs::write(&file, (0..count).map(line).collect::<String>()).expect("a file");
@@ -112,7 +116,8 @@ fn an_import_that_is_cancelled_keeps_whole_batches_and_goes_on_where_it_was() {
     office.set_limits(CallLimits::default());
     office.ledger(|_| lines += 1).expect("it may");
     assert!(lines > 0 && lines < 5000, "{lines}");
-    let counted = office.count(kind("Basic"), "").expect("it may").0 + office.count(kind("Patient"), "").expect("it may").0;
+    let counted =
+        office.count(kind("Basic"), "").expect("it may").0 + office.count(kind("Patient"), "").expect("it may").0;
     assert_eq!(counted, lines, "the ledger knows what is there");
     let rest = office.import(&file, &options, &mut ()).expect("it imports");
     assert_eq!((rest.resumed, rest.resumed + rest.stored), (lines, 5000));
