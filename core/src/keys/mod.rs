@@ -6,12 +6,19 @@
 //! each patient, and no record is written anew. Destroying a patient's wrapped key makes that patient's records unreadable.
 //! Nothing here is ever printed; everything is wiped when dropped.
 
+mod cached;
+mod deadline;
+mod digits;
 mod header;
 mod recovery;
+mod shares;
 mod source;
 mod tree;
 
+pub use cached::CachedSource;
+pub use deadline::Deadline;
 pub use recovery::RecoveryKey;
+pub use shares::{Share, SharedKey};
 pub use source::{KeySource, Passphrase, RawKey};
 
 use crate::crypto::{MacKey, SigningKey};

@@ -1,7 +1,6 @@
 //! A key on paper, for the day the other keys are lost.
 
-use super::{KeySource, RawKey};
-use crate::crypto::{Active, Provider};
+use super::{KeySource, RawKey, digits};
 use crate::error::{Code, Result};
 use crate::id::Random;
 use std::fmt;
@@ -30,15 +29,7 @@ impl RecoveryKey {
     /// - `recovery-key-form`: a digit is missing or wrong.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = || Code::RecoveryKeyForm.error().expected("68 digits of 0 to 9 and A to F as they were shown");
-        let mut bytes = Zeroizing::new([0_u8; 32 + CHECK]);
-        let mut digits = 0;
-        for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
-            let digit = c.to_digit(16).ok_or_else(wrong)? as u8;
-            *bytes.get_mut(digits / 2).ok_or_else(wrong)? |= if digits % 2 == 0 { digit << 4 } else { digit };
-            digits += 1;
-        }
-        let key = Zeroizing::new(*bytes.first_chunk::<32>().expect("it is longer"));
-        if digits == 2 * bytes.len() && bytes[32..] == check(&key) { Ok(Self::of(&key)) } else { Err(wrong()) }
+        digits::read::<32>(PURPOSE, text).map(|key| Self::of(&key)).ok_or_else(wrong)
     }
 
     /// The text to print and lock away: 68 digits in groups, the last four a check of the others.
@@ -47,26 +38,11 @@ impl RecoveryKey {
     }
 
     fn of(bytes: &[u8; 32]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        let mut text = Zeroizing::new(String::with_capacity(80));
-        for (at, byte) in bytes.iter().chain(&check(bytes)).enumerate() {
-            if at % 4 == 0 && at > 0 {
-                text.push('-');
-            }
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-        RecoveryKey { key: RawKey::new(*bytes), text }
+        RecoveryKey { key: RawKey::of(bytes), text: digits::write(PURPOSE, bytes) }
     }
 }
 
-const CHECK: usize = 2;
-
-/// The front of `SHA-256("ehrcore recovery key" || key)`: finds what was copied wrongly, and tells an attacker two bytes of a
-/// hash of 32 random ones.
-fn check(key: &[u8; 32]) -> [u8; CHECK] {
-    *Active::sha256(&[b"ehrcore recovery key", key]).first_chunk().expect("it is longer")
-}
+const PURPOSE: &str = "ehrcore recovery key";
 
 impl fmt::Debug for RecoveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +53,9 @@ impl fmt::Debug for RecoveryKey {
 impl KeySource for RecoveryKey {
     fn name(&self) -> &str {
         "recovery"
+    }
+    fn describe(&self) -> String {
+        "a recovery key on paper".into()
     }
     fn wrap(&self, context: &[u8], root: &[u8; 32], random: &dyn Random) -> Result<Vec<u8>> {
         self.key.wrap(context, root, random)

@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 pub trait KeySource: Send + Sync {
     /// A short name that stays the same: the header lists wraps by it.
     fn name(&self) -> &str;
+    /// What it is, for the person who looks after keys. Nothing of it is secret.
+    fn describe(&self) -> String {
+        self.name().to_owned()
+    }
     /// Wraps the root.
     ///
     /// # Errors
@@ -31,6 +35,9 @@ impl RawKey {
     pub fn new(bytes: [u8; 32]) -> Self {
         RawKey(SealKey::new(Zeroizing::new(bytes), 0))
     }
+    pub(super) fn of(bytes: &[u8; 32]) -> Self {
+        RawKey(SealKey::made(0, |out| out.copy_from_slice(bytes)))
+    }
 }
 
 impl fmt::Debug for RawKey {
@@ -42,6 +49,9 @@ impl fmt::Debug for RawKey {
 impl KeySource for RawKey {
     fn name(&self) -> &str {
         "raw"
+    }
+    fn describe(&self) -> String {
+        "32 bytes that the host keeps".into()
     }
     fn wrap(&self, context: &[u8], root: &[u8; 32], random: &dyn Random) -> Result<Vec<u8>> {
         wrap_under(&self.0, context, root, random)
@@ -83,11 +93,12 @@ impl Passphrase {
     fn stretch(&self, salt: &[u8], memory_kib: u32, passes: u32) -> Result<SealKey> {
         check_cost(memory_kib, passes)?;
         let params = Params::new(memory_kib, passes, 1, Some(32)).map_err(|_| Code::KeyWeak.error())?;
-        let mut key = Zeroizing::new([0_u8; 32]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(&self.phrase, salt, &mut *key)
-            .map_err(|_| Code::KeyUnavailable.error().expected("memory for the key derivation"))?;
-        Ok(SealKey::new(key, 0))
+        let mut done = Ok(());
+        let key = SealKey::made(0, |out| {
+            done = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(&self.phrase, salt, out);
+        });
+        done.map_err(|_| Code::KeyUnavailable.error().expected("memory for the key derivation"))?;
+        Ok(key)
     }
 }
 
@@ -116,6 +127,9 @@ impl fmt::Debug for Passphrase {
 impl KeySource for Passphrase {
     fn name(&self) -> &str {
         "passphrase"
+    }
+    fn describe(&self) -> String {
+        format!("a passphrase, Argon2id with {} KiB and {} passes when it is set", self.memory_kib, self.passes)
     }
     /// `memory 4 || passes 4 || salt 16 || seal[Argon2id(...), context || memory || passes || salt](root)`.
     fn wrap(&self, context: &[u8], root: &[u8; 32], random: &dyn Random) -> Result<Vec<u8>> {
