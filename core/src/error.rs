@@ -221,6 +221,10 @@ catalogue! {
     ReadOnly = 507, "read-only", "the store is open for reading only";
     StoreIo = 508, "store-io", "the storage under the store refused to read or write";
     TurnHeld = 515, "turn-held", "this thread has a change set under way in this store; writing waits for its end";
+    BackupChain = 516, "backup-chain", "an incremental backup does not continue the one before it";
+    OtherStore = 517, "other-store", "the copy is of another store";
+    CopyOlder = 518, "copy-older", "the copy may be older than the damaged file";
+    CopyDamaged = 519, "copy-damaged", "the copy is damaged itself";
     // 600-699: audit and access
     Denied = 600, "denied", "the session may not do this";
     AuditUnavailable = 601, "audit-unavailable", "the audit entry could not be written, so the access did not happen";

@@ -6,6 +6,7 @@
 
 mod actor;
 mod gate;
+mod backup;
 mod keys;
 mod pass;
 mod path;

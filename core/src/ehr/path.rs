@@ -89,6 +89,8 @@ paths! {
     Keys = "keys": Keys, Keys, AtOnce;
     /// [`super::Session::put_key`]
     PutKey = "put_key": Keys, Keys, AtOnce;
+    /// [`super::Session::backup`], [`super::Session::backup_since`]
+    Backup = "backup": Backup, Backup, AtOnce;
     /// [`super::Session::remove_key`]
     RemoveKey = "remove_key": Keys, Keys, AtOnce;
     /// [`super::Session::key_status`]

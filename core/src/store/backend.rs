@@ -4,7 +4,7 @@
 //! things only, a view and the atomic, durable write of one sorted [`Batch`], so that a B-tree, an append-only segment log in front
 //! of one, or a remote database can stand behind it.
 
-use super::pages::Checked;
+use super::pages::{Checked, Frozen};
 use crate::error::{Code, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -191,6 +191,11 @@ pub trait Backend: Send + Sync {
     fn check(&self) -> Result<Checked> {
         Ok(Checked::default())
     }
+    /// Holds on to what is committed now, for a copy. Called between commits.
+    ///
+    /// # Errors
+    /// - `store-io`, `poisoned`.
+    fn freeze(&self) -> Result<Frozen>;
     /// Makes byte strings unreadable that stood in rows which are deleted: takes them out of whatever the storage still keeps of
     /// them, and wipes all its free space. Says in how many places they stood. A view from before sees zeros in their place.
     ///

@@ -4,7 +4,7 @@
 //! `corrupt` and the handle is closed for good.
 
 use super::backend::{Backend, Batch, ReadView, Row, Table, Visit};
-use super::pages::{Checked, Disk, Pages};
+use super::pages::{Checked, Disk, Frozen, Pages};
 use crate::error::{Code, Error, Result};
 use crate::id::Random;
 use crate::keys::KeyRing;
@@ -12,7 +12,7 @@ use redb::{
     Database, Key, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TypeName, Value,
 };
 use std::cmp::Ordering;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -53,6 +53,14 @@ pub struct Embedded {
 /// # Errors
 /// - `store-exists`: there is a file of that name. `io`, `locked`.
 pub(super) fn new_file(path: &Path) -> Result<Disk> {
+    Disk::lock(empty_file(path)?, false)
+}
+
+/// Makes a new file, readable by its owner only.
+///
+/// # Errors
+/// - `store-exists`, `io`.
+pub(super) fn empty_file(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -62,7 +70,7 @@ pub(super) fn new_file(path: &Path) -> Result<Disk> {
         _ => error.into(),
     })?;
     sync_folder(path)?;
-    Disk::lock(file, false)
+    Ok(file)
 }
 
 /// Opens a file and locks it: for one that writes, or for any number that read.
@@ -163,6 +171,10 @@ impl Backend for Embedded {
 
     fn check(&self) -> Result<Checked> {
         self.pages.check()
+    }
+
+    fn freeze(&self) -> Result<Frozen> {
+        self.watched(|| self.pages.freeze())
     }
 
     fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {

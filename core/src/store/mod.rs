@@ -6,6 +6,7 @@
 
 mod aside;
 mod backend;
+mod backup;
 mod change;
 mod embedded;
 mod find;
@@ -31,8 +32,9 @@ pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
-pub use pages::Checked;
 pub(crate) use rekey::Changed;
+pub(crate) use backup::restore;
+pub use pages::{Checked, Copied, Frozen, Steps};
 pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};

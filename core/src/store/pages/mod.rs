@@ -10,6 +10,7 @@
 //!
 //! docs/format.md has the bytes. `log` is how the map is kept, `recover` how it is read again.
 
+mod backup;
 mod disk;
 mod log;
 mod recover;
@@ -17,6 +18,8 @@ mod superblock;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{Copied, Frozen, Steps};
+pub(super) use backup::{Copy, restore};
 pub(super) use disk::Disk;
 pub(super) use superblock::key_headers;
 
@@ -115,6 +118,12 @@ struct State {
     mended: u64,
     /// The file was not closed in order before it was opened.
     recovered: bool,
+    /// How many copies are being made: what they read is not written over.
+    pins: u32,
+    /// Slots that are free once no copy is being made any more.
+    held: Vec<u32>,
+    /// And what lies in them is to be wiped then.
+    wipe_held: bool,
 }
 
 /// What a slot of the file holds.
@@ -168,22 +177,7 @@ impl Pages {
         store: StoreId,
         random: Arc<dyn Random>,
     ) -> Result<Pages> {
-        let mut state = State {
-            length: 0,
-            rows: vec![Row::MAP; FIRST as usize],
-            places: Vec::new(),
-            free: BTreeSet::new(),
-            touched: BTreeSet::new(),
-            released: Vec::new(),
-            resized: false,
-            log: Log::default(),
-            root: Root::default(),
-            newer: 1,
-            header: header.to_vec(),
-            failed: false,
-            mended: 0,
-            recovered: false,
-        };
+        let mut state = State::empty(header);
         let seal = Seal { key: key.clone(), store };
         state.write_checkpoint(&*disk, &seal, &*random)?;
         state.write_checkpoint(&*disk, &seal, &*random)?; // so that both superblocks are there
@@ -288,6 +282,7 @@ impl Pages {
         let _writer = inner.turn();
         let mut state = inner.write_state();
         state.usable()?;
+        state.wipe_held |= state.pins > 0; // what a copy still reads is wiped when it ends
         let done = state.wipe_stale(&*inner.disk, &inner.seal, &*inner.random);
         state.failed |= done.is_err();
         done?;
@@ -474,6 +469,29 @@ impl Inner {
 }
 
 impl State {
+    /// The map of a file in which there is nothing yet.
+    fn empty(header: &[u8]) -> State {
+        State {
+            length: 0,
+            rows: vec![Row::MAP; FIRST as usize],
+            places: Vec::new(),
+            free: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            released: Vec::new(),
+            resized: false,
+            log: Log::default(),
+            root: Root::default(),
+            newer: 1,
+            header: header.to_vec(),
+            failed: false,
+            mended: 0,
+            recovered: false,
+            pins: 0,
+            held: Vec::new(),
+            wipe_held: false,
+        }
+    }
+
     fn usable(&self) -> Result<()> {
         if self.failed { Err(Code::Poisoned.error()) } else { Ok(()) }
     }
@@ -562,7 +580,10 @@ impl State {
 
     /// After a sync: what was replaced may be written over.
     fn settle(&mut self) {
-        self.free.extend(self.released.drain(..));
+        match self.pins {
+            0 => self.free.extend(self.released.drain(..)),
+            _ => self.held.append(&mut self.released),
+        }
         self.touched.clear();
         self.resized = false;
     }

@@ -10,7 +10,6 @@ use crate::error::{Code, Result};
 use crate::id::{Random, StoreId};
 use crate::vault::SealKey;
 use redb::StorageBackend;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Pages {
@@ -47,18 +46,12 @@ impl State {
         let mut state = State {
             length,
             rows: Vec::new(),
-            places: Vec::new(),
-            free: BTreeSet::new(),
-            touched: BTreeSet::new(),
-            released: Vec::new(),
-            resized: false,
             log: Log { extent: root.log, used: 0 },
             root,
             newer,
-            header,
-            failed: false,
             mended: copies.iter().filter(|copy| copy.is_none()).count() as u64,
             recovered: root.closed.is_none(),
+            ..State::empty(&header)
         };
         state.apply(length, rows.len() as u32, rows.into_iter().enumerate().map(|(slot, row)| (slot as u32, row)))?;
         sound &= state.replay(disk, seal, sound)?;

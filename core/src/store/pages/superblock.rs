@@ -12,7 +12,7 @@ use redb::StorageBackend;
 
 const MAGIC: &[u8; 8] = b"ehrcore\x1a";
 const VERSION: u16 = 1;
-const HEADER_AT: usize = 12;
+pub(super) const HEADER_AT: usize = 12;
 /// Where the sealed part begins; all before it is authenticated with it.
 const SEALED_AT: usize = 3_968;
 const ROOT: usize = 72;

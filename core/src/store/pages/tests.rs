@@ -1,5 +1,6 @@
 use super::*;
 use crate::id::SystemRandom;
+use crate::limits::Watch;
 use crate::store::testing::FaultyFile;
 use proptest::prelude::*;
 use zeroize::Zeroizing;
@@ -377,4 +378,29 @@ proptest! {
         }
         prop_assert!(pages.check().expect("it reads").is_sound());
     }
+}
+
+#[test]
+fn what_a_copy_reads_stays_until_it_is_done_whatever_is_written_meanwhile() {
+    let (file, wanted) = (FaultyFile::default(), (0..30 * PAGE).map(|n| (n / PAGE) as u8 + 1).collect::<Vec<u8>>());
+    let pages = create(&file);
+    pages.write(0, &wanted).expect("it writes");
+    pages.sync_data().expect("it syncs");
+    let frozen = pages.freeze().expect("it is sound");
+    for round in 100..140_u8 {
+        pages.write(0, &vec![round; 30 * PAGE]).expect("it writes");
+        pages.sync_data().expect("it syncs");
+    }
+    pages.scrub(&[&[3; 64]]).expect("it scrubs");
+    let copy = FaultyFile::default();
+    frozen.write_store(&copy, &Watch::default(), &mut |_, _| true).expect("it copies");
+    drop(frozen);
+    assert!(content(&open(&copy).expect("it opens")).expect("it reads") == wanted);
+    // What was to be wiped and a copy still read is wiped by now.
+    assert!(!pages.sorts().iter().any(|sort| matches!(sort, Sort::Stale(_))));
+    assert!(pages.check().expect("it reads").is_sound());
+    pages.write(0, &wanted).expect("it writes");
+    pages.close().expect("it closes");
+    let pages = open(&file).expect("it opens");
+    assert!(content(&pages).expect("it reads") == wanted && pages.mended() == 0);
 }

@@ -1,0 +1,78 @@
+//! Copies of the store: made while others read and write, and put together again.
+
+use super::{Ehr, Options, Path, Session};
+use crate::error::Result;
+use crate::keys::KeySource;
+use crate::limits::CallLimits;
+use crate::store::{Copied, Steps};
+use std::path::Path as File;
+
+impl Session {
+    /// Copies the store as it is committed now to a new file while others read and write. The copy is a store of its own under the same
+    /// keys: it opens as any other. `steps` is told how many pages of how many are done and says whether to go on. The store has an
+    /// audit event of the copy before its first byte is written, and so has the copy.
+    ///
+    /// # Durability
+    /// When this returns, the copy is on the disk. When it fails, there is none.
+    ///
+    /// # Privacy
+    /// A copy has the keys of all patients, wrapped, as they are now: what is shredded later can be read in it by who has the key of the
+    /// store. Keep copies no longer than you must.
+    ///
+    /// # Errors
+    /// - `denied`, `audit-unavailable`; `store-exists`: there is a file of that name; `corrupt`: a page of the store is damaged, see
+    ///   `Session::check`; `cancelled`, `deadline`, `io`, `store-io`.
+    pub fn backup(&self, path: &File, steps: &mut Steps<'_>) -> Result<Copied> {
+        self.copied(path, None, steps)
+    }
+
+    /// As [`Session::backup`], but only what is new since an earlier copy, full or incremental. Such a file is of use together with all
+    /// of its chain: see [`Ehr::restore`]. `key` opens the earlier copy.
+    ///
+    /// # Errors
+    /// - as [`Session::backup`]; `other-store`: the earlier copy is of another store; those of opening it.
+    pub fn backup_since(
+        &self,
+        path: &File,
+        earlier: &File,
+        key: &dyn KeySource,
+        steps: &mut Steps<'_>,
+    ) -> Result<Copied> {
+        self.copied(path, Some((earlier, key)), steps)
+    }
+
+    fn copied(&self, path: &File, since: Option<(&File, &dyn KeySource)>, steps: &mut Steps<'_>) -> Result<Copied> {
+        let mut pass = self.enter_for_all(Path::Backup)?;
+        pass.note_now(pass.event.clone())?;
+        let done = pass.store().backup(path, since, pass.watch(), steps);
+        match done {
+            Err(error) => pass.refuse(error),
+            Ok(copied) => {
+                pass.event.count = copied.copied;
+                pass.show(Ok(copied))
+            }
+        }
+    }
+}
+
+impl Ehr {
+    /// Puts a full copy and the increments that follow it, in order, together to a store in a new file, as it was at the last of them.
+    /// Every page is compared with its seal, and every link of the chain with the one before.
+    ///
+    /// # Durability
+    /// When this returns, the store is on the disk. When it fails, there is none.
+    ///
+    /// # Errors
+    /// - `backup-chain`: one does not continue the one before it; `other-store`; `corrupt`, `truncated`: a page that is needed is not what
+    ///   was written; `store-exists`; `wrong-key` and others of the key source; `cancelled`, `deadline`, `io`.
+    pub fn restore(
+        chain: &[&File],
+        into: &File,
+        keys: &dyn KeySource,
+        options: &Options,
+        limits: &CallLimits,
+        steps: &mut Steps<'_>,
+    ) -> Result<Copied> {
+        crate::store::restore(chain, into, keys, options.random.clone(), &limits.begin(&options.clock), steps)
+    }
+}
