@@ -5,8 +5,8 @@
 //! with a pass only, and records leave through the gate.
 
 mod actor;
-mod gate;
 mod backup;
+mod gate;
 mod keys;
 mod pass;
 mod path;

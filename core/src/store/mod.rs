@@ -27,14 +27,14 @@ mod tests;
 
 pub(crate) use aside::{AsideKey, AsideKind, AsideRow};
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
+pub(crate) use backup::restore;
 pub use change::{Change, Outcome, PutMeta};
 pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
-pub(crate) use rekey::Changed;
-pub(crate) use backup::restore;
 pub use pages::{Checked, Copied, Frozen, Steps};
+pub(crate) use rekey::Changed;
 pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};

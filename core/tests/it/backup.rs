@@ -14,7 +14,10 @@ const IN_SET: usize = 5;
 fn set(n: usize) -> Vec<Write> {
     let one = |k| {
         let text = "x".repeat(1 + n * 7 % 400);
-        format!(r#"{{"resourceType":"Basic","id":"s{n}-{k}","code":{{"text":"{text}"}},"subject":{{"reference":"Patient/p{}"}}}}"#, n % 9)
+        format!(
+            r#"{{"resourceType":"Basic","id":"s{n}-{k}","code":{{"text":"{text}"}},"subject":{{"reference":"Patient/p{}"}}}}"#,
+            n % 9
+        )
     };
     (0..IN_SET).map(|k| Write::Put(one(k).into_bytes())).collect()
 }

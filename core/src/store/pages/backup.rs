@@ -372,7 +372,8 @@ impl Copy {
         Active::open_detached(seal.key.bytes(), *nonce, &context(&seal, &head), tag, plain)?;
         let (before, lines) = plain.split_at(BEFORE_LIST);
         let number = u32::from_be_bytes(before[32..36].try_into().expect("four bytes"));
-        let mut list = List { length: u64::from_be_bytes(before[36..].try_into().expect("eight bytes")), pages: Vec::new() };
+        let mut list =
+            List { length: u64::from_be_bytes(before[36..].try_into().expect("eight bytes")), pages: Vec::new() };
         let mut places = HashMap::new();
         for line in lines.chunks(LINE) {
             let line: &[u8; LINE] = line.try_into().map_err(|_| Code::Corrupt.error())?;
