@@ -17,6 +17,7 @@ mod trail;
 
 pub use actor::Actor;
 pub use keys::Rotated;
+pub(crate) use gate::Gate;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
 pub(crate) use session::{Claim, checked, with_id};

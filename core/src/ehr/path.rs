@@ -119,6 +119,14 @@ paths! {
     DeleteFor = "delete_for": Delete, Delete, WithChange;
     /// [`super::Session::require_reason`]
     RequireReason = "require_reason": Policy, Policy, WithChange;
+    /// [`super::Session::write_merged`]; the event is that of a parked conflict where it clashes
+    WriteMerged = "write_merged": Update, Update, WithChange;
+    /// [`super::Session::conflicts`]
+    Conflicts = "conflicts": Settle, AuditRead, AtOnce;
+    /// [`super::Session::conflict`]
+    Conflict = "conflict": Settle, Read, AtOnce;
+    /// [`super::Session::settle`]
+    Settle = "settle": Settle, ConflictSettled, WithChange;
     /// [`super::Session::place_hold`]
     PlaceHold = "place_hold": Hold, Hold, WithChange;
     /// [`super::Session::release_hold`]

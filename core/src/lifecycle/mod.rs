@@ -3,8 +3,11 @@
 //! Every call is a method of [`Session`](crate::ehr::Session), written here where the subject is read as one. What a call leaves
 //! behind is told in docs/lifecycle.md.
 
+mod conflict;
 mod differ;
 mod entry;
 mod hold;
+mod merge;
 
+pub use conflict::{Choice, Conflict, Edit, Settled, Sides};
 pub use entry::{Lineage, Reason, Viewer};

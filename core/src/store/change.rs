@@ -392,13 +392,37 @@ impl Change<'_> {
         Ok(newest.and_then(|newest| Some((newest.slot().version, newest.bytes()?.to_vec()))))
     }
 
+    /// The bytes of a version, in this change set's turn, what it wrote itself aside; None where there is none or it says that the
+    /// record is deleted.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn version(&self, kind: ResourceType, id: &str, version: u32) -> Result<Option<Vec<u8>>> {
+        let mut next = self.newest(&self.store.id_key(kind, id))?;
+        while let Some(newest) = next {
+            if newest.slot().version == version {
+                return Ok((!newest.slot().deleted).then(|| newest.hidden_bytes().to_vec()));
+            }
+            next = newest.slot().before.map(|place| self.at(place)).transpose()?;
+        }
+        Ok(None)
+    }
+
     /// The chart that the newest version of a record lies in, what this change set wrote itself aside.
     ///
     /// # Errors
     /// - of the backend.
     pub fn place_of(&self, kind: ResourceType, id: &str) -> Result<Option<PatientNumber>> {
+        Ok(self.chart_of(kind, id)?.map(|(patient, _)| patient))
+    }
+
+    /// The chart and the compartment that the newest version of a record lies in, what this change set wrote itself aside.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn chart_of(&self, kind: ResourceType, id: &str) -> Result<Option<(PatientNumber, u8)>> {
         let newest = self.newest(&self.store.id_key(kind, id))?;
-        Ok(newest.map(|newest| PatientNumber(newest.place.patient)))
+        Ok(newest.map(|newest| (PatientNumber(newest.place.patient), newest.place.chart().1)))
     }
 
     /// The number of a patient by logical id.
@@ -541,7 +565,10 @@ impl Change<'_> {
     /// The newest version among what is written, pending records aside.
     fn newest(&self, key: &[u8; 13]) -> Result<Option<Newest>> {
         let Some(row) = self.rows.get(Table::Id, key)? else { return Ok(None) };
-        let place = read_id_row(&row)?;
+        Ok(Some(self.at(read_id_row(&row)?)?))
+    }
+
+    fn at(&self, place: Place) -> Result<Newest> {
         let number = pair((place.patient, place.block));
         let fresh = [&self.rows.mine, &self.rows.under].iter().any(|batch| batch.get(Table::Block, &number).is_some());
         let block = if fresh {
@@ -553,7 +580,7 @@ impl Change<'_> {
         if usize::from(place.slot) >= block.slots.len() {
             return Err(Code::Corrupt.error());
         }
-        Ok(Some(Newest { place, block }))
+        Ok(Newest { place, block })
     }
 
     fn patient_number(&mut self, id: &str) -> Result<u32> {

@@ -25,7 +25,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use aside::{AsideKey, AsideKind, AsideRow};
+pub(crate) use aside::{AsideKey, AsideKind};
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub(crate) use backup::restore;
 pub use change::{Change, Outcome, PutMeta};
