@@ -16,8 +16,8 @@ mod tests;
 mod trail;
 
 pub use actor::Actor;
-pub use keys::Rotated;
 pub(crate) use gate::Gate;
+pub use keys::Rotated;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
 pub(crate) use session::{Claim, checked, with_id};

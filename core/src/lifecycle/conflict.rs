@@ -302,8 +302,10 @@ fn edited<'s>(pass: &mut Pass<'s>, bytes: &[u8], base: u32) -> Result<(Edit, Cha
         0 => None,
         _ => Some(change.version(kind, &id, base)?.ok_or_else(|| Code::NotFound.error())?),
     };
-    let note = Note { kind: ChangeKind::Merge, reason: format!("made from version {base}"), on_behalf: None, authored: None };
-    let merged = Note { reason: format!("made from version {base}, merged with what was written since"), ..note.clone() };
+    let note =
+        Note { kind: ChangeKind::Merge, reason: format!("made from version {base}"), on_behalf: None, authored: None };
+    let merged =
+        Note { reason: format!("made from version {base}, merged with what was written since"), ..note.clone() };
     let (version, clashes) = match (current, from) {
         // Nobody wrote since.
         (None, None) => return put(pass, change, &mine, &note),
@@ -315,7 +317,8 @@ fn edited<'s>(pass: &mut Pass<'s>, bytes: &[u8], base: u32) -> Result<(Edit, Cha
             if clashes.is_empty() {
                 let record = Record::from_value(&both.value)?;
                 // What one side says is kept in that side's own bytes.
-                let record = [theirs, mine.clone()].into_iter().find(|side| same(side.root(), record.root())).unwrap_or(record);
+                let record =
+                    [theirs, mine.clone()].into_iter().find(|side| same(side.root(), record.root())).unwrap_or(record);
                 if checked(pass.store(), record.original().to_vec()).is_ok() {
                     return put(pass, change, &record, &merged);
                 }
@@ -419,7 +422,13 @@ fn settled<'s>(
             let base = match change.version(conflict.kind, &conflict.id, conflict.base)? {
                 Some(base) => Record::parse(&base)?,
                 // Made twice: one of the two counts whole.
-                None => if prefer == Prefer::Mine { theirs.clone() } else { mine.clone() },
+                None => {
+                    if prefer == Prefer::Mine {
+                        theirs.clone()
+                    } else {
+                        mine.clone()
+                    }
+                }
             };
             let value = merge(&base, &theirs, &mine, prefer).value;
             Some(checked(pass.store(), value.to_json())?)

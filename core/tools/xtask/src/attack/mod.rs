@@ -2,6 +2,7 @@
 //! attempts the store held out against; one that it did not is a failure of the promise in SECURITY.md.
 
 mod base;
+mod edits;
 mod flip;
 mod replay;
 mod torn;
@@ -48,6 +49,7 @@ struct Attack {
 }
 
 const ATTACKS: &[Attack] = &[
+    Attack { name: "edits", what: "two writers edit at the same time", small: 2_000, full: 100_000, run: edits::run },
     Attack { name: "flip", what: "single bits of a store flipped", small: 4_000, full: 16_777_216, run: flip::run },
     Attack { name: "replay", what: "slots of older images put back", small: 60, full: 10_000, run: replay::run },
     Attack { name: "torn", what: "loss of power in the middle of a write", small: 100, full: 10_000, run: torn::run },
