@@ -474,6 +474,11 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The hash of what lies beside an event, from its bytes.
+pub(super) fn beside_of(event: &[u8]) -> Option<[u8; 32]> {
+    Line::read(event)?.beside.copied()
+}
+
 /// The hash that ties what lies beside an event to it: `SHA-256(blind 16 || text)`.
 pub(super) fn beside_hash(blind: &[u8; 16], beside: &[u8]) -> [u8; 32] {
     Active::sha256(&[blind, beside])

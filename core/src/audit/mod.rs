@@ -5,13 +5,18 @@
 //! events and one event can be proven without showing another. The log is kept by whoever implements [`Shelf`], in the same
 //! transaction as what it records.
 
+mod balp;
 mod block;
 mod event;
+mod export;
 mod head;
 mod proof;
 mod tree;
 
+#[cfg(test)]
+pub(crate) use balp::{PURPOSES, ROLES};
 pub use event::{Event, EventKind, MOST_PATIENTS, NAME_BYTES, TEXT_BYTES};
+pub use export::export;
 pub use head::{Head, head};
 pub use proof::{Proof, continuation, prove};
 pub use tree::{Frontier, Hash, Nodes, consistency, continues, includes, inclusion, leaf_hash, root_of};

@@ -6,6 +6,7 @@ use super::tree::{self, Hash, Nodes};
 use super::{Shelf, block_of};
 use crate::error::{Code, Result};
 use crate::keys::KeyRing;
+use std::collections::HashMap;
 
 /// Proves that an event is in the log of a head: with the public key of the store and nothing else of it.
 ///
@@ -47,11 +48,20 @@ pub(super) struct Log<'a> {
     keys: &'a KeyRing,
     /// The block that was opened last: its first number and its leaves.
     block: Option<(u64, Vec<Hash>)>,
+    /// Full subtrees that were computed or read.
+    known: HashMap<(u32, u64), Hash>,
 }
+
+/// Most hashes that are remembered; then those near the leaves are forgotten.
+const REMEMBERED: usize = 1 << 17;
 
 impl<'a> Log<'a> {
     pub(super) fn new(shelf: &'a dyn Shelf, keys: &'a KeyRing) -> Self {
-        Log { shelf, keys, block: None }
+        Log { shelf, keys, block: None, known: HashMap::new() }
+    }
+    /// Takes the leaves of a block that is open anyway.
+    pub(super) fn holds(&mut self, block: &Block) {
+        self.block = Some((block.first(), block.leaves().collect()));
     }
 }
 
@@ -69,11 +79,25 @@ impl Nodes for Log<'_> {
     }
 
     fn kept(&mut self, level: u32, number: u64) -> Result<Option<Hash>> {
+        if let Some(hash) = self.known.get(&(level, number)) {
+            return Ok(Some(*hash));
+        }
         if !level.is_multiple_of(KEPT) {
             return Ok(None);
         }
         let row = self.shelf.get(&node_key(level, number))?;
-        row.map(|row| Hash::try_from(row).map_err(|_| Code::AuditBroken.error())).transpose()
+        let hash = row.map(|row| Hash::try_from(row).map_err(|_| Code::AuditBroken.error())).transpose()?;
+        if let Some(hash) = &hash {
+            self.computed(level, number, hash);
+        }
+        Ok(hash)
+    }
+
+    fn computed(&mut self, level: u32, number: u64, hash: &Hash) {
+        if self.known.len() >= REMEMBERED {
+            self.known.retain(|(level, _), _| *level >= KEPT);
+        }
+        self.known.insert((level, number), *hash);
     }
 }
 
@@ -85,7 +109,8 @@ pub fn prove(shelf: &dyn Shelf, keys: &KeyRing, sequence: u64) -> Result<Proof> 
     let head = head(shelf, keys)?.filter(|head| sequence < head.size).ok_or_else(|| Code::NotFound.error())?;
     let block: Block = block_of(shelf, keys, sequence)?.ok_or_else(|| Code::AuditBroken.error())?;
     let (event, blind) = block.evidence(sequence - block.first())?;
-    let mut log = Log { shelf, keys, block: Some((block.first(), block.leaves().collect())) };
+    let mut log = Log::new(shelf, keys);
+    log.holds(&block);
     let path = tree::inclusion(&mut log, sequence, head.size)?;
     let proof = Proof { sequence, event, blind, path, head };
     if proof.holds() { Ok(proof) } else { Err(Code::AuditBroken.error()) }

@@ -79,6 +79,8 @@ pub trait Nodes {
     /// # Errors
     /// - of whoever keeps them.
     fn kept(&mut self, level: u32, number: u64) -> Result<Option<Hash>>;
+    /// Takes note of the hash of a full subtree that had to be computed.
+    fn computed(&mut self, _level: u32, _number: u64, _hash: &Hash) {}
 }
 
 /// The hash of the leaves from `from` on that lie before `to` (RFC 9162, section 2.1.1); `from` is where a subtree begins.
@@ -94,7 +96,11 @@ fn range(nodes: &mut dyn Nodes, from: u64, to: u64) -> Result<Hash> {
         return Ok(kept);
     }
     let middle = from + split(count);
-    Ok(node_hash(&range(nodes, from, middle)?, &range(nodes, middle, to)?))
+    let hash = node_hash(&range(nodes, from, middle)?, &range(nodes, middle, to)?);
+    if count.is_power_of_two() {
+        nodes.computed(level, from >> level, &hash);
+    }
+    Ok(hash)
 }
 
 /// The largest power of two below `count`, which is at least 2.

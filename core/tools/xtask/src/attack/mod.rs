@@ -1,6 +1,7 @@
 //! `cargo xtask attack`: what somebody with the file, or a bad day of the machine, tries against a store. Each attack says how many
 //! attempts the store held out against; one that it did not is a failure of the promise in SECURITY.md.
 
+mod audit;
 mod base;
 mod edits;
 mod flip;
@@ -53,6 +54,7 @@ const ATTACKS: &[Attack] = &[
     Attack { name: "flip", what: "single bits of a store flipped", small: 4_000, full: 16_777_216, run: flip::run },
     Attack { name: "replay", what: "slots of older images put back", small: 60, full: 10_000, run: replay::run },
     Attack { name: "torn", what: "loss of power in the middle of a write", small: 100, full: 10_000, run: torn::run },
+    Attack { name: "audit", what: "exports of the audit log changed", small: 600, full: 10_000, run: audit::run },
 ];
 
 pub(crate) fn run(arguments: &[&str]) -> crate::Done {
