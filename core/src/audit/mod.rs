@@ -18,7 +18,7 @@ pub(crate) use balp::{PURPOSES, ROLES};
 pub use event::{Event, EventKind, MOST_PATIENTS, NAME_BYTES, TEXT_BYTES};
 pub use export::export;
 pub use head::{Head, head};
-pub use proof::{Proof, continuation, prove};
+pub use proof::{Proof, continuation, path_text, prove};
 pub use tree::{Frontier, Hash, Nodes, consistency, continues, includes, inclusion, leaf_hash, root_of};
 
 use crate::error::{Code, Result};

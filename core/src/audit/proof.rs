@@ -1,7 +1,7 @@
 //! What proves one event, and that the log was only ever added to.
 
 use super::block::Block;
-use super::head::{Head, head};
+use super::head::{Head, base64, head};
 use super::tree::{self, Hash, Nodes};
 use super::{Shelf, block_of};
 use crate::error::{Code, Result};
@@ -132,4 +132,9 @@ pub fn continuation(shelf: &dyn Shelf, keys: &KeyRing, old: &Head) -> Result<(Ve
         size => tree::continues(size, &old.root, head.size, &head.root, &path),
     };
     if continues { Ok((path, head)) } else { Err(broken()) }
+}
+
+/// A path as text: each hash in Base64 on a line of its own.
+pub fn path_text(path: &[Hash]) -> String {
+    path.iter().map(|hash| base64(hash) + "\n").collect()
 }

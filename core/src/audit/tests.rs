@@ -1,6 +1,7 @@
 use super::*;
 use crate::id::SystemRandom;
 use crate::keys::RawKey;
+use crate::report::Severity;
 use crate::schema::ResourceType;
 use crate::time::Timestamp;
 use crate::vault::{self, Context, RowKind};
@@ -211,6 +212,105 @@ fn a_block_that_was_sealed_and_cannot_be_read_is_broken() {
         let sealed = vault::seal(keys.audit_key(), &context, plain, &SystemRandom::default()).expect("it seals");
         assert_eq!(Block::open(&keys, 0, &sealed).map(|_| ()).unwrap_err().code(), Code::AuditBroken);
     }
+}
+
+/// An event of each kind, as BALP would have it: of one patient, of none, failed.
+fn of_every_kind() -> Vec<Event> {
+    let mut events = Vec::new();
+    for (n, kind) in EventKind::ALL.iter().enumerate() {
+        for (patient, failed) in [(7, None), (0, None), (7, Some(600))] {
+            events.push(Event {
+                patient,
+                failed,
+                role: 1 + n as u8 % 6,
+                purpose: 1 + n as u8 % 5,
+                session: 99,
+                app: "clinic\n\u{202e}ui".to_owned(),
+                device: "ward-12".to_owned(),
+                on_behalf_of: "dr-house".to_owned(),
+                id: format!("record-{n}"),
+                resource: Some(ResourceType::PATIENT),
+                query: if *kind == EventKind::Search { "name=doe".to_owned() } else { String::new() },
+                recipient: if *kind == EventKind::Disclose { "Registry \"A\"".to_owned() } else { String::new() },
+                ..Event::new(*kind, Timestamp(1_790_000_000_000_000 + n as i64), "dr-grey")
+            });
+        }
+    }
+    events
+}
+
+#[test]
+fn an_exported_event_is_a_valid_audit_event_and_one_that_succeeded_has_the_shape_of_its_profile() {
+    let keys = keys();
+    let (mut shelf, events) = (Memory::default(), of_every_kind());
+    let head = append(&mut shelf, &keys, &SystemRandom::default(), &events, &mut Known::default()).expect("it appends");
+    let mut lines = Vec::new();
+    assert_eq!(export(&shelf, &keys, 0, head.size, &mut lines).expect("it exports"), head);
+    let lines = String::from_utf8(lines).expect("text");
+    assert_eq!(lines.lines().count(), events.len());
+    let validator = crate::validate::Validator::builder().build().expect("a validator");
+    let agent = |line: &str, code: &str| line.contains(&format!(r#"DCM","code":"{code}"}}]}},"who":"#));
+    for (event, line) in events.iter().zip(lines.lines()) {
+        let report = validator.validate(line.as_bytes());
+        let errors: Vec<_> = report.issues().iter().filter(|issue| issue.severity <= Severity::Error).collect();
+        assert!(errors.is_empty(), "{} {errors:?}", event.kind.name());
+        assert!(!line.contains("record-") && !line.contains("doe") && !line.contains('\u{202e}'), "no id, no query");
+        assert_eq!(line.contains("BALP"), !balp::profile(event).is_empty());
+        assert!(event.failed.is_none() || !line.contains("BALP") && line.contains(r#""outcomeDesc":"600""#));
+        assert_eq!(
+            line.contains(r#""type":{"system":"http://terminology.hl7.org/CodeSystem/audit-entity-type","code":"1"}"#),
+            event.patient > 0
+        );
+        // Of every pattern: a client and a server, each with a network; a user who asked; something touched.
+        assert!(agent(line, "110152") && agent(line, "110153"));
+        assert_eq!(line.matches(r#""requestor":true"#).count(), 1);
+        assert_eq!(line.matches(r#""network":{"#).count(), 2);
+        let (client_first, action) = match event.kind {
+            EventKind::Read | EventKind::History | EventKind::Chart => ("110152", 'R'),
+            EventKind::Search => ("110153", 'E'),
+            EventKind::Create => ("110153", 'C'),
+            EventKind::Update => ("110153", 'U'),
+            EventKind::Delete => ("110153", 'D'),
+            EventKind::Export | EventKind::Disclose => ("110152", 'R'),
+            EventKind::Import => ("110153", 'C'),
+            _ => continue,
+        };
+        let other = if client_first == "110152" { "110153" } else { "110152" };
+        assert!(line.find(client_first) < line.find(other), "{}", event.kind.name());
+        assert!(line.contains(&format!(r#""action":"{action}""#)));
+    }
+    let said: std::collections::BTreeSet<String> = events.iter().map(balp::profile).collect();
+    let expected = [
+        "",
+        "IHE.BasicAudit.Create",
+        "IHE.BasicAudit.Delete",
+        "IHE.BasicAudit.PatientCreate",
+        "IHE.BasicAudit.PatientDelete",
+        "IHE.BasicAudit.PatientQuery",
+        "IHE.BasicAudit.PatientRead",
+        "IHE.BasicAudit.PatientUpdate",
+        "IHE.BasicAudit.PrivacyDisclosure.Recipient",
+        "IHE.BasicAudit.PrivacyDisclosure.Source",
+        "IHE.BasicAudit.Query",
+        "IHE.BasicAudit.Read",
+        "IHE.BasicAudit.Update",
+    ];
+    assert!(said.iter().eq(expected.iter()), "{said:?}");
+}
+
+#[test]
+fn what_proves_one_event_of_a_million_is_at_most_700_bytes() {
+    // The path is as long as the tree is high, and a part of the log proves as the whole does.
+    assert!(20 * 32 + 16 <= 700 && 1_000_000_u64.next_power_of_two() == 1 << 20);
+    let keys = keys();
+    let shelf = log_by(&keys, 300, 100);
+    let (mut whole, mut part) = (Vec::new(), Vec::new());
+    export(&shelf, &keys, 0, 300, &mut whole).expect("it exports");
+    export(&shelf, &keys, 120, 250, &mut part).expect("it exports");
+    let whole: Vec<&[u8]> = whole.split(|byte| *byte == b'\n').collect();
+    assert!(part.split(|byte| *byte == b'\n').take(130).eq(whole[120..250].iter().copied()));
+    assert_eq!(export(&shelf, &keys, 0, 301, &mut Vec::new()).unwrap_err().code(), Code::NotFound);
+    assert_eq!(export(&shelf, &keys, 9, 9, &mut Vec::new()).unwrap_err().code(), Code::NotFound);
 }
 
 proptest! {

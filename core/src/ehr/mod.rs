@@ -24,6 +24,7 @@ pub(crate) use session::{Claim, checked, with_id};
 pub use session::{
     Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
 };
+pub use trail::AuditExport;
 
 use crate::audit::{self, Event, EventKind, Shelf};
 use crate::crypto::{Active, Provider};

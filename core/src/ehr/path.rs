@@ -83,6 +83,8 @@ paths! {
     AuditProof = "audit_proof": Audit, AuditRead, AtOnce;
     /// [`super::Session::audit_continues`]
     AuditContinues = "audit_continues": Audit, AuditRead, AtOnce;
+    /// [`super::Session::audit_export`]
+    AuditExport = "audit_export": Audit, AuditExport, AtOnce;
     /// [`super::Session::verify`]
     Verify = "verify": Verify, Verify, Grouped;
     /// [`super::Session::keys`]
@@ -139,6 +141,15 @@ paths! {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn roles_and_purposes_have_the_same_numbers_and_names_in_the_audit_log() {
+        use crate::access::{Purpose, Role};
+        assert!(Role::ALL.iter().all(|role| crate::audit::ROLES[*role as usize] == role.name()));
+        assert!(Purpose::ALL.iter().all(|purpose| crate::audit::PURPOSES[*purpose as usize] == purpose.name()));
+        assert_eq!(crate::audit::ROLES.len(), Role::ALL.len() + 1);
+        assert_eq!(crate::audit::PURPOSES.len(), Purpose::ALL.len() + 1);
+    }
 
     #[test]
     fn a_name_stands_for_one_call() {

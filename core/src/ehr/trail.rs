@@ -75,6 +75,48 @@ impl Session {
     }
 }
 
+/// What [`Session::audit_export`] wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditExport {
+    /// How many events.
+    pub events: u64,
+    /// The checkpoint they are proven against.
+    pub checkpoint: String,
+}
+
+impl Session {
+    /// Writes the events from `from` on to a folder, for somebody who has neither this library nor the store: `audit.ndjson` with a
+    /// FHIR AuditEvent a line (IHE BALP), each with its proof; `checkpoint.txt`; and where `since`, a head kept outside, is given,
+    /// `consistency.txt`, which proves that the log continues it. The program core/tools/verify_audit.py checks them.
+    ///
+    /// # Durability
+    /// The event of this export is on disk before the first line is written, and is the last of the lines.
+    ///
+    /// # Privacy
+    /// The lines say who did what, when and why, with pseudonyms for records and patients; no id, no query, no reason.
+    ///
+    /// # Errors
+    /// - `denied`; `not-found`: the log is not that long; `audit-broken`; `io`.
+    pub fn audit_export(&self, folder: &std::path::Path, from: u64, since: Option<&Head>) -> Result<AuditExport> {
+        let pass = self.enter(Path::AuditExport)?;
+        pass.note_now(pass.event.clone())?;
+        pass.read_log(|shelf, _| {
+            let keys = pass.store().keys();
+            let size = audit::head(shelf, keys)?.map_or(0, |head| head.size);
+            let mut lines = std::io::BufWriter::new(std::fs::File::create(folder.join("audit.ndjson"))?);
+            let head = audit::export(shelf, keys, from, size, &mut lines)?;
+            std::io::Write::flush(&mut lines)?;
+            let checkpoint = head.note(keys.store_id(), &keys.public_key());
+            std::fs::write(folder.join("checkpoint.txt"), &checkpoint)?;
+            if let Some(since) = since {
+                let (path, _) = audit::continuation(shelf, keys, since)?;
+                std::fs::write(folder.join("consistency.txt"), audit::path_text(&path))?;
+            }
+            Ok(AuditExport { events: size - from, checkpoint })
+        })
+    }
+}
+
 impl Ehr {
     /// The head of the audit log as a signed note (C2SP checkpoint), to be kept outside; None where nothing was recorded.
     ///

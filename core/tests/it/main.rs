@@ -4,6 +4,7 @@
 //! repository). Where it is absent they say so on standard error and pass.
 
 mod backup;
+mod audit;
 mod custody;
 mod keys;
 mod kill;
