@@ -3,8 +3,8 @@
 //! Tests over the external suites read the folder named by `EHRCORE_SUITES` (default `../shared/suites` beside the
 //! repository). Where it is absent they say so on standard error and pass.
 
-mod backup;
 mod audit;
+mod backup;
 mod custody;
 mod keys;
 mod kill;
