@@ -38,6 +38,10 @@ enum ehr_code {
     EHR_UNSUPPORTED = 5,
     /* the operating system refused to read or write */
     EHR_IO = 6,
+    /* the call took longer than the caller allowed */
+    EHR_DEADLINE = 7,
+    /* the call would hold more memory than the caller allowed */
+    EHR_LIMIT_MEMORY = 8,
     /* the text is not well-formed JSON */
     EHR_JSON_SYNTAX = 100,
     /* the text is not valid UTF-8 */
@@ -372,6 +376,14 @@ enum ehr_code {
     EHR_STORE_IO = 508,
     /* this thread has a change set under way in this store; writing waits for its end */
     EHR_TURN_HELD = 515,
+    /* an incremental backup does not continue the one before it */
+    EHR_BACKUP_CHAIN = 516,
+    /* the copy is of another store */
+    EHR_OTHER_STORE = 517,
+    /* the copy may be older than the damaged file */
+    EHR_COPY_OLDER = 518,
+    /* the copy is damaged itself */
+    EHR_COPY_DAMAGED = 519,
     /* the session may not do this */
     EHR_DENIED = 600,
     /* the audit entry could not be written, so the access did not happen */
@@ -398,6 +410,12 @@ enum ehr_code {
     EHR_HOLD = 802,
     /* what was there is changed or gone: that is no addition */
     EHR_AUGMENT_ALTERS = 803,
+    /* there is no conflict of that number that waits to be settled */
+    EHR_CONFLICT_UNKNOWN = 804,
+    /* there is no request of that number for this session */
+    EHR_REQUEST_UNKNOWN = 805,
+    /* the request is not in a state in which this may be done */
+    EHR_REQUEST_STATE = 806,
     /* the record was retracted; it changes again only after it is restored */
     EHR_RETRACTED = 800,
     /* the library caught a defect of its own at the boundary */

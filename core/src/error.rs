@@ -243,6 +243,8 @@ catalogue! {
     Hold = 802, "hold", "a legal hold covers this; it names whom to ask";
     AugmentAlters = 803, "augment-alters", "what was there is changed or gone: that is no addition";
     ConflictUnknown = 804, "conflict-unknown", "there is no conflict of that number that waits to be settled";
+    RequestUnknown = 805, "request-unknown", "there is no request of that number for this session";
+    RequestState = 806, "request-state", "the request is not in a state in which this may be done";
     Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";

@@ -169,6 +169,14 @@ impl<'s> Pass<'s> {
         }
         result
     }
+    /// As [`Pass::show`], for a chart and what goes with it.
+    pub(crate) fn show_chart<T>(mut self, found: Result<(Vec<Stored>, T)>) -> Result<(Vec<Stored>, T)> {
+        if let Ok((chart, _)) = &found {
+            self.event.patient = chart.first().map_or(0, |stored| stored.patient().0);
+            self.event.count = chart.len() as u64;
+        }
+        self.show(found)
+    }
     /// Records that the thing was not done, and why; then says so.
     pub(crate) fn refuse<T>(self, error: Error) -> Result<T> {
         self.show(Err(error))

@@ -129,6 +129,26 @@ paths! {
     Conflict = "conflict": Settle, Read, AtOnce;
     /// [`super::Session::settle`]
     Settle = "settle": Settle, ConflictSettled, WithChange;
+    /// [`super::Session::request_amendment`]
+    RequestAmendment = "request_amendment": RequestAmendment, AmendmentRequested, WithChange;
+    /// [`super::Session::request_access`]
+    RequestAccess = "request_access": AccessPackage, AmendmentRequested, WithChange;
+    /// [`super::Session::requests`]
+    Requests = "requests": RequestAmendment, AuditRead, AtOnce;
+    /// [`super::Session::extend_request`]
+    ExtendRequest = "extend_request": DecideAmendment, AmendmentDecided, WithChange;
+    /// [`super::Session::accept_amendment`]
+    AcceptAmendment = "accept_amendment": DecideAmendment, AmendmentDecided, WithChange;
+    /// [`super::Session::deny_amendment`]
+    DenyAmendment = "deny_amendment": DecideAmendment, AmendmentDecided, WithChange;
+    /// [`super::Session::disagree`]
+    Disagree = "disagree": RequestAmendment, Disagree, WithChange;
+    /// [`super::Session::rebut`]
+    Rebut = "rebut": DecideAmendment, Disagree, WithChange;
+    /// [`super::Session::fulfil_access`]
+    FulfilAccess = "fulfil_access": DecideAmendment, AmendmentDecided, WithChange;
+    /// [`super::Session::access_package`]
+    AccessPackage = "access_package": AccessPackage, AccessPackage, AtOnce;
     /// [`super::Session::place_hold`]
     PlaceHold = "place_hold": Hold, Hold, WithChange;
     /// [`super::Session::release_hold`]

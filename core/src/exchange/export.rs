@@ -2,7 +2,8 @@
 
 use crate::audit::Event;
 use crate::ehr::{Path as Route, Session};
-use crate::error::Result;
+use crate::error::{Code, Result};
+use crate::lifecycle::travelling;
 use crate::schema::ResourceType;
 use crate::store::Stored;
 use std::collections::BTreeMap;
@@ -28,13 +29,20 @@ impl ExportSummary {
 }
 
 impl Session {
-    /// A patient's chart as a Bundle of type collection; each record stands in it byte for byte as it was stored.
+    /// A patient's chart as a Bundle of type collection; each record stands in it byte for byte as it was stored. A denied request to
+    /// amend one of them goes along, with the patient's statement, as a Communication beside it.
     ///
     /// # Errors
     /// - `not-found`, `denied`, `audit-unavailable`.
     pub fn export_chart(&self, patient: &str) -> Result<Vec<u8>> {
-        let chart = self.chart_for(Route::ExportChart, patient)?;
-        Ok(bundle(&chart))
+        let pass = self.enter_at(Route::ExportChart, ResourceType::PATIENT, patient)?;
+        let found = pass.gate().and_then(|gate| {
+            let chart = gate.chart_of(patient)?;
+            let statements = travelling(&gate, chart[0].patient(), &chart)?;
+            Ok((chart, statements))
+        });
+        let (chart, statements) = pass.show_chart(found)?;
+        Ok(bundle(&chart, &statements))
     }
 
     /// Everything as NDJSON: a file `Type.ndjson` for each type in `folder`, which must exist.
@@ -52,8 +60,15 @@ impl Session {
         let mut summary = ExportSummary::default();
         let gate = pass.gate()?;
         let mut line = Vec::new();
+        let communication = ResourceType::from_name("Communication").ok_or_else(|| Code::Internal.error())?;
         for patient in gate.patients()? {
-            for stored in gate.chart(patient)? {
+            let chart = gate.chart(patient)?;
+            for statement in travelling(&gate, patient, &chart)? {
+                files.of(communication)?.write_all(&[statement.as_slice(), b"\n"].concat())?;
+                *summary.records.entry(communication.name()).or_default() += 1;
+                summary.bytes += statement.len() as u64 + 1;
+            }
+            for stored in chart {
                 line.clear();
                 if memchr::memchr2(b'\n', b'\r', stored.bytes()).is_none() {
                     line.extend_from_slice(stored.bytes());
@@ -112,20 +127,23 @@ impl Drop for Parts<'_> {
     }
 }
 
-/// A Bundle of type collection around records as they are.
-pub(crate) fn bundle(records: &[Stored]) -> Vec<u8> {
+/// A Bundle of type collection around records as they are, and what goes along with them.
+pub(crate) fn bundle(records: &[Stored], beside: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(records.iter().map(|record| record.bytes().len() + 80).sum::<usize>() + 100);
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"collection\"");
-    for (i, record) in records.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b",\"entry\":[\n{" } else { b",\n{" });
-        if is_uuid(record.id()) {
-            out.extend_from_slice(format!("\"fullUrl\":\"urn:uuid:{}\",", record.id()).as_bytes());
+    let resources = records.iter().map(|record| (record.id(), record.bytes()));
+    let mut first = true;
+    for (id, bytes) in resources.chain(beside.iter().map(|bytes| ("", bytes.as_slice()))) {
+        out.extend_from_slice(if first { b",\"entry\":[\n{" } else { b",\n{" });
+        first = false;
+        if is_uuid(id) {
+            out.extend_from_slice(format!("\"fullUrl\":\"urn:uuid:{id}\",").as_bytes());
         }
         out.extend_from_slice(b"\"resource\":");
-        out.extend_from_slice(record.bytes());
+        out.extend_from_slice(bytes);
         out.push(b'}');
     }
-    out.extend_from_slice(if records.is_empty() { b"}" } else { b"\n]}" });
+    out.extend_from_slice(if first { b"}" } else { b"\n]}" });
     out
 }
 

@@ -7,4 +7,5 @@ mod quarantine;
 mod scan;
 
 pub use export::ExportSummary;
+pub(crate) use export::bundle;
 pub use import::{ImportOptions, ImportSummary, Progress};

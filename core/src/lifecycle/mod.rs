@@ -8,6 +8,12 @@ mod differ;
 mod entry;
 mod hold;
 mod merge;
+mod package;
+mod request;
+mod statement;
 
 pub use conflict::{Choice, Conflict, Edit, Settled, Sides};
 pub use entry::{Lineage, Reason, Viewer};
+pub use package::{AccessLine, AccessPackage, request_value};
+pub use request::{Denial, Request, RequestKind, RequestState, Statement};
+pub(crate) use statement::travelling;

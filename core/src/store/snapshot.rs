@@ -123,6 +123,10 @@ impl Stored {
 }
 
 impl Snapshot<'_> {
+    /// Which store this is.
+    pub(crate) fn store_id(&self) -> crate::id::StoreId {
+        self.store.keys.store_id()
+    }
     /// The rows beneath, for rooms that seal their own.
     pub fn view(&self) -> &dyn ReadView {
         &*self.view

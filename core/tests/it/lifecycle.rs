@@ -3,12 +3,12 @@
 use crate::path::{administrator, create, kind, physician};
 use ehrcore::access::{Purpose, Role};
 use ehrcore::audit::EventKind;
-use ehrcore::ehr::{Actor, Ehr, SearchOptions, Session, Write};
+use ehrcore::ehr::{Actor, Ehr, Options, SearchOptions, Session, Write};
 use ehrcore::error::{Code, Result};
 use ehrcore::exchange::ImportOptions;
-use ehrcore::lifecycle::Reason;
+use ehrcore::lifecycle::{Denial, Reason, RequestState};
 use ehrcore::store::{ChangeKind, Stored};
-use ehrcore::time::Timestamp;
+use ehrcore::time::{ManualClock, Timestamp};
 
 const PATIENT: &[u8] = br#"{"resourceType":"Patient","id":"p1","name":[{"family":"Doe"}]}"#;
 const RESULT: &str = r#"{"resourceType":"Observation","id":"o1","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"},"valueString":"seven"}"#;
@@ -232,4 +232,148 @@ fn what_is_on_hold_is_neither_changed_nor_hidden_nor_deleted_and_whom_to_ask_is_
     session.write(second.as_bytes()).expect("it is free");
     let released = admin.holds(None).expect("it may").pop().and_then(|hold| hold.released).expect("it was");
     assert_eq!((released.by.as_str(), released.reason.as_str()), ("admin", "the case is closed"));
+}
+
+/// A clinic whose clock stands still until told.
+fn timed(folder: &std::path::Path) -> (Ehr, std::sync::Arc<ManualClock>) {
+    let clock = std::sync::Arc::new(ManualClock::new(Timestamp(1_700_000_000_000_000)));
+    let options = Options { clock: clock.clone(), ..Options::default() };
+    let ehr = Ehr::create(folder.join("timed.ehr"), &crate::path::key(), options).expect("a new store");
+    let session = physician(&ehr);
+    session.write(PATIENT).expect("it is valid");
+    session.write(RESULT.as_bytes()).expect("it is valid");
+    session.write(RESULT.replace("o1", "o2").as_bytes()).expect("it is valid");
+    session.write(br#"{"resourceType":"Patient","id":"p2"}"#).expect("it is valid");
+    (ehr, clock)
+}
+
+const DAY: i64 = 86_400_000_000;
+
+#[test]
+fn a_denied_request_and_the_statement_of_disagreement_go_wherever_the_entry_goes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ehr, clock) = timed(folder.path());
+    let (observation, admin) = (kind("Observation"), administrator(&ehr));
+    let own =
+        ehr.session(Actor::of_patient("p1-login", Role::Patient, "p1"), Purpose::PatientRequest).expect("a session");
+    let other =
+        ehr.session(Actor::of_patient("p2-login", Role::Patient, "p2"), Purpose::PatientRequest).expect("a session");
+    let why = Reason::new("the result was checked");
+    assert_eq!(code(own.request_amendment("p2", None, "not mine")), Code::NotFound);
+    assert_eq!(code(own.request_amendment("p1", Some((observation, "o9")), "none")), Code::NotFound);
+    assert_eq!(code(own.request_amendment("p1", Some((observation, "o1")), " ")), Code::InvalidArgument);
+    assert_eq!(code(physician(&ehr).request_amendment("p1", None, "x")), Code::Denied);
+    let asked = own.request_amendment("p1", Some((observation, "o1")), "it was six, I saw it").expect("it may");
+    assert_eq!((asked.state, asked.version, asked.due.0 - asked.asked.at.0), (RequestState::Open, 1, 60 * DAY));
+
+    // The term: one extension of 30 days, before it is over.
+    assert_eq!(code(own.extend_request(asked.number, &why)), Code::Denied);
+    clock.advance(60 * DAY);
+    assert!(admin.overdue_requests().expect("it may").is_empty());
+    let extended = admin.extend_request(asked.number, &Reason::new("the laboratory is closed")).expect("in time");
+    assert_eq!(extended.due.0 - asked.due.0, 30 * DAY);
+    assert_eq!(code(admin.extend_request(asked.number, &why)), Code::RequestState);
+    clock.advance(30 * DAY + 1);
+    assert_eq!(admin.overdue_requests().expect("it may").len(), 1);
+
+    let exported = || String::from_utf8(physician(&ehr).export_chart("p1").expect("it may")).expect("UTF-8");
+    assert!(!exported().contains("Communication"));
+    assert_eq!(code(own.disagree(asked.number, "still six")), Code::RequestState);
+    assert_eq!(code(admin.deny_amendment(99, Denial::AccurateAndComplete, &why)), Code::RequestUnknown);
+    admin.deny_amendment(asked.number, Denial::AccurateAndComplete, &why).expect("it may");
+    assert_eq!(code(admin.accept_amendment(asked.number, None, &why)), Code::RequestState);
+    assert!(admin.overdue_requests().expect("it may").is_empty());
+    assert!(exported().contains("Denied, accurate-and-complete"));
+    assert_eq!(code(other.disagree(asked.number, "not mine")), Code::RequestUnknown);
+    own.disagree(asked.number, "still six").expect("it was denied");
+    admin.rebut(asked.number, "seven, see the print-out").expect("it may");
+    assert_eq!(code(own.disagree(asked.number, "and again")), Code::RequestState);
+    assert_eq!(code(admin.rebut(asked.number, "and again")), Code::RequestState);
+
+    // It goes along, as a resource of its own that is valid, and the entry keeps its bytes.
+    let bundle = exported();
+    assert!(bundle.contains(RESULT), "the entry as it was");
+    for words in ["it was six, I saw it", "the result was checked", "still six", "seven, see the print-out"] {
+        assert_eq!(bundle.matches(words).count(), 1, "{words}");
+    }
+    let away = tempfile::tempdir().expect("a folder");
+    let elsewhere = create(away.path());
+    std::fs::write(away.path().join("b.json"), &bundle).expect("a file");
+    let summary = administrator(&elsewhere).import(&away.path().join("b.json"), &ImportOptions::default(), &mut ());
+    assert_eq!(summary.map(|summary| (summary.stored, summary.quarantined)).expect("it imports"), (4, 0));
+    let found = physician(&elsewhere).search(kind("Communication"), "patient=Patient/p1", SearchOptions::default());
+    assert!(String::from_utf8_lossy(found.expect("it searches").records[0].bytes()).contains("Observation/o1"));
+    let out = folder.path().join("out");
+    std::fs::create_dir_all(&out).expect("a folder");
+    let summary = admin.export_ndjson(&out).expect("it may");
+    assert_eq!((summary.records["Communication"], summary.total()), (1, 5));
+    assert!(std::fs::read_to_string(out.join("Communication.ndjson")).expect("there").contains("still six"));
+    // Not with what it is not about.
+    physician(&ehr).retract(observation, "o1", 1, &Reason::new("x")).expect("it is there");
+    assert!(!exported().contains("still six"));
+}
+
+#[test]
+fn an_accepted_request_amends_the_entry_in_the_same_change_set() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ehr, _) = timed(folder.path());
+    let (observation, admin) = (kind("Observation"), administrator(&ehr));
+    let own =
+        ehr.session(Actor::of_patient("p1-login", Role::Patient, "p1"), Purpose::PatientRequest).expect("a session");
+    let why = Reason::new("the print-out says six");
+    let number = own.request_amendment("p1", Some((observation, "o1")), "six").expect("it may").number;
+    let amended = RESULT.replace("seven", "six");
+    assert_eq!(code(admin.accept_amendment(number, Some((amended.as_bytes(), 2)), &why)), Code::Conflict);
+    let wrong = amended.replace("o1", "o2");
+    assert_eq!(code(admin.accept_amendment(number, Some((wrong.as_bytes(), 1)), &why)), Code::InvalidArgument);
+    assert_eq!(own.requests(Some("p1")).expect("it may")[0].state, RequestState::Open, "nothing of a refusal stays");
+    let accepted = admin.accept_amendment(number, Some((amended.as_bytes(), 1)), &why).expect("it may");
+    assert_eq!((accepted.state, accepted.amended), (RequestState::Accepted, 2));
+    assert_eq!(physician(&ehr).read(observation, "o1").expect("there").bytes(), amended.as_bytes());
+    let line = physician(&ehr).lineage(observation, "o1").expect("there");
+    assert_eq!(line[0].reason.as_deref(), Some("the print-out says six"));
+    assert_eq!(code(own.requests(None)), Code::Denied);
+    assert_eq!(code(own.requests(Some("p2"))), Code::NotFound);
+}
+
+#[test]
+fn an_access_package_has_all_that_the_patient_may_have_and_who_saw_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ehr, clock) = timed(folder.path());
+    let admin = administrator(&ehr);
+    let own =
+        ehr.session(Actor::of_patient("p1-login", Role::Patient, "p1"), Purpose::PatientRequest).expect("a session");
+    let session = physician(&ehr);
+    session.amend(RESULT.replace("seven", "eight").as_bytes(), 1, &Reason::new("seen anew")).expect("it is there");
+    session.read(kind("Observation"), "o1").expect("there");
+    let asked = own.request_access("p1", "all of it").expect("it may");
+    assert_eq!(asked.due.0 - asked.asked.at.0, 30 * DAY);
+    let denied = own.request_amendment("p1", Some((kind("Observation"), "o1")), "six").expect("it may");
+    admin.deny_amendment(denied.number, Denial::NotCreatedHere, &Reason::new("ask the laboratory")).expect("it may");
+
+    assert_eq!(code(session.access_package("p1", true)), Code::Denied);
+    assert_eq!(code(own.access_package("p2", true)), Code::NotFound);
+    let package = own.access_package("p1", true).expect("it may");
+    assert_eq!((package.records.len(), package.versions.len()), (3, 1));
+    assert_eq!((package.requests.len(), package.statements.len()), (2, 1));
+    let read = package.accesses.iter().find(|line| line.kind == EventKind::Read).expect("it was read");
+    assert_eq!((read.actor.as_str(), read.id.as_str()), ("dr-grey", "o1"));
+    assert!(package.accesses.iter().all(|line| line.id != "p2"));
+    let out = folder.path().join("package");
+    std::fs::create_dir_all(&out).expect("a folder");
+    package.write(&out).expect("it writes");
+    assert_eq!(code(package.write(&out)), Code::Io);
+    let manifest = std::fs::read_to_string(out.join("manifest.json")).expect("there");
+    for (name, bytes) in package.files() {
+        assert_eq!(std::fs::read(out.join(name)).expect("there"), bytes);
+        assert!(name == "manifest.json" || manifest.contains(&format!(r#""name":"{name}","bytes":{}"#, bytes.len())));
+    }
+    assert!(String::from_utf8_lossy(&package.bundle()).contains("ask the laboratory"));
+    // Without versions none; and a request for access is met once.
+    assert!(admin.access_package("p1", false).expect("it may").versions.is_empty());
+    clock.advance(31 * DAY);
+    assert_eq!(admin.overdue_requests().expect("it may").len(), 1);
+    admin.fulfil_access(asked.number, &Reason::new("given on paper")).expect("it is open");
+    assert_eq!(code(admin.fulfil_access(asked.number, &Reason::new("again"))), Code::RequestState);
+    assert!(admin.overdue_requests().expect("it may").is_empty());
 }
