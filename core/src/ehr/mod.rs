@@ -6,6 +6,7 @@
 
 mod actor;
 mod backup;
+mod check;
 mod gate;
 mod keys;
 mod pass;

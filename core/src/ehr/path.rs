@@ -91,6 +91,8 @@ paths! {
     Keys = "keys": Keys, Keys, AtOnce;
     /// [`super::Session::put_key`]
     PutKey = "put_key": Keys, Keys, AtOnce;
+    /// [`super::Session::check`]
+    Check = "check": Verify, Check, AtOnce;
     /// [`super::Session::backup`], [`super::Session::backup_since`]
     Backup = "backup": Backup, Backup, AtOnce;
     /// [`super::Session::remove_key`]

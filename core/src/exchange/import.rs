@@ -194,6 +194,18 @@ pub(crate) fn source_name(store: &Store, snapshot: &Snapshot<'_>, source: u32) -
     Reader { rest: &plain }.text().map(Some)
 }
 
+fn progress_context(store: &Store) -> Context<'static> {
+    Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Meta, 1, 0)
+}
+
+/// Number of a source and how many rows of lines it has, as the row about its import says.
+pub(super) fn progress(store: &Store, sealed: &[u8]) -> Result<(u32, u32)> {
+    let plain = vault::open(store.keys().store_key(), &progress_context(store), sealed)?;
+    let mut reader = Reader { rest: &plain };
+    let (number, _, chunks) = (reader.small()?, reader.small::<u32>()?, reader.small()?);
+    Ok((number, chunks))
+}
+
 pub(super) fn ledger_context(store: &Store, key: &[u8]) -> Result<Context<'static>> {
     let number = u64::from_be_bytes(key.try_into().map_err(|_| Code::Corrupt.error())?);
     Ok(Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Ledger, number, 0))
@@ -358,7 +370,7 @@ impl<'a> Import<'a> {
     }
 
     fn progress_context(&self) -> Context<'static> {
-        Context::new(self.pass.store().keys().store_id(), PatientNumber::SHARED, RowKind::Meta, 1, 0)
+        progress_context(self.pass.store())
     }
 
     fn change(&mut self) -> Result<&mut Change<'a>> {

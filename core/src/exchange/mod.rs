@@ -1,6 +1,7 @@
 //! Records in and out: Bundles and NDJSON.
 
 mod addresses;
+pub(crate) mod check;
 pub(crate) mod export;
 pub(crate) mod import;
 mod quarantine;

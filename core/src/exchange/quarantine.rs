@@ -114,7 +114,7 @@ pub(super) fn is_alias(address: &str, kind: ResourceType, id: &str) -> bool {
 }
 
 /// Lines of releases stand behind those of the import itself, whose numbers an import that is resumed goes on with.
-const RELEASES: u32 = 1 << 31;
+pub(super) const RELEASES: u32 = 1 << 31;
 
 fn put_release_line(store: &Store, change: &mut Change<'_>, source: u32, plain: &[u8]) -> Result<()> {
     let key = |chunk: u32| [source.to_be_bytes(), chunk.to_be_bytes()].concat();
@@ -192,7 +192,7 @@ impl<'a> Shelf<'a> {
         vault::seal(self.store.keys().store_key(), &self.number_context(key), &out.0, self.store.random())
     }
 
-    fn open_number(&self, key: &[u8], sealed: &[u8]) -> Result<u64> {
+    pub(super) fn open_number(&self, key: &[u8], sealed: &[u8]) -> Result<u64> {
         let plain = vault::open(self.store.keys().store_key(), &self.number_context(key), sealed)?;
         Reader { rest: &plain }.number()
     }
@@ -211,7 +211,7 @@ fn context(store: &Store, number: u64) -> Context<'static> {
     Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Quarantine, number, 0)
 }
 
-fn open(store: &Store, key: &[u8], sealed: &[u8]) -> Result<Quarantined> {
+pub(super) fn open(store: &Store, key: &[u8], sealed: &[u8]) -> Result<Quarantined> {
     let number = u64::from_be_bytes(key.try_into().map_err(|_| Code::Corrupt.error())?);
     let plain = vault::open(store.keys().store_key(), &context(store, number), sealed)?;
     Quarantined::decode(number, &plain)

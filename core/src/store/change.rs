@@ -795,7 +795,7 @@ pub(super) fn read_id_row(row: &[u8]) -> Result<Place> {
 }
 
 /// Which patient a record belongs to: its logical id; None for records of no single patient.
-fn patient_of(record: &Record, resolve: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn patient_of(record: &Record, resolve: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     if record.kind() == ResourceType::PATIENT {
         return record.id().map(str::to_owned);
     }

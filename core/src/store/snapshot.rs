@@ -34,6 +34,14 @@ impl std::fmt::Debug for Stored {
 }
 
 impl Stored {
+    /// A version in a block that was opened.
+    pub(super) fn new(block: &Arc<Block>, number: u32, slot: u16, patient: u32) -> Stored {
+        Stored { block: block.clone(), number, slot, patient, masked: None }
+    }
+    /// The number of its block.
+    pub(super) fn block_number(&self) -> u32 {
+        self.number
+    }
     fn slot(&self) -> &layout::Slot {
         &self.block.slots[usize::from(self.slot)]
     }

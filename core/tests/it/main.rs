@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod check;
 mod custody;
 mod keys;
 mod kill;
