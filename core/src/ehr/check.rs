@@ -27,7 +27,8 @@ impl Session {
                 Err(_) => report.note(DamageKind::Audit, None, 0),
             }
             let mut found = Vec::new();
-            let walked = crate::exchange::check::check(pass.store(), &snapshot, &mut |what, row| found.push((what, row)));
+            let walked =
+                crate::exchange::check::check(pass.store(), &snapshot, &mut |what, row| found.push((what, row)));
             found.into_iter().for_each(|(what, row)| report.note(what, None, row));
             match walked {
                 Err(error) if error.code() == Code::StoreIo => return Err(error),

@@ -6,7 +6,7 @@
 use super::layout::{Place, Segment, compartment};
 use super::snapshot::{Snapshot, Stored};
 use super::terms;
-use super::{Table, change::read_id_row, pair, pages::Checked};
+use super::{Table, change::read_id_row, pages::Checked, pair};
 use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
@@ -205,10 +205,15 @@ impl Snapshot<'_> {
         let store = self.store;
         let mut keys = HashMap::new();
         let mut rows = Vec::new();
-        self.view.range(Table::Patient, &patient.to_be_bytes(), &[&patient.to_be_bytes()[..], &[u8::MAX; 2]].concat(), &mut |key, _| {
-            rows.extend(key.get(4).copied());
-            true
-        })?;
+        self.view.range(
+            Table::Patient,
+            &patient.to_be_bytes(),
+            &[&patient.to_be_bytes()[..], &[u8::MAX; 2]].concat(),
+            &mut |key, _| {
+                rows.extend(key.get(4).copied());
+                true
+            },
+        )?;
         for row in rows {
             match store.patient_key(&*self.view, (patient, row), false) {
                 Ok(key) => drop(keys.insert(row, key)),
@@ -331,7 +336,9 @@ impl Snapshot<'_> {
             terms::terms(parameter.code, &value, &mut token);
             let with = |resolve: &dyn Fn(&str) -> Option<String>| {
                 let mut entries = Vec::new();
-                terms::entries(parameter.number, &value, resolve, |number, value, extra| entries.push((number, value, extra)));
+                terms::entries(parameter.number, &value, resolve, |number, value, extra| {
+                    entries.push((number, value, extra))
+                });
                 entries
             };
             match &value {
@@ -355,7 +362,8 @@ impl Snapshot<'_> {
         alive: &HashMap<(u32, u16), (u8, Expected)>,
         keys: &HashMap<u8, crate::vault::SealKey>,
     ) -> Result<()> {
-        let (mut segments, mut dead): (Vec<std::sync::Arc<Segment>>, HashSet<(u32, u16)>) = (Vec::new(), HashSet::new());
+        let (mut segments, mut dead): (Vec<std::sync::Arc<Segment>>, HashSet<(u32, u16)>) =
+            (Vec::new(), HashSet::new());
         let mut whole = true;
         for (number, _) in self.store.segment_numbers(&*self.view, patient)? {
             let Some(key) = keys.get(&compartment(number)) else { continue };
@@ -382,7 +390,9 @@ impl Snapshot<'_> {
                 }
                 report.entries += has.len() as u64;
                 let right = seen.insert((*block, *slot))
-                    && alive.get(&(*block, *slot)).is_some_and(|(wanted, expected)| wanted == kind && expected.fits(&has));
+                    && alive
+                        .get(&(*block, *slot))
+                        .is_some_and(|(wanted, expected)| wanted == kind && expected.fits(&has));
                 if !right {
                     report.note(DamageKind::Index, Some(patient), (*block).into());
                 }
@@ -458,11 +468,17 @@ impl Expected {
         let all = |wanted: &[(u16, u64, u64)]| wanted.iter().all(|entry| has.contains(entry));
         self.entries.is_subset(has)
             && self.addresses.iter().all(|(now, unknown)| {
-                all(now) || all(unknown) || unknown.first().is_some_and(|(number, ..)| has.iter().any(|one| one.0 == *number))
+                all(now)
+                    || all(unknown)
+                    || unknown.first().is_some_and(|(number, ..)| has.iter().any(|one| one.0 == *number))
             })
             && has.iter().all(|entry| {
                 self.entries.contains(entry)
-                    || self.addresses.iter().flat_map(|(now, unknown)| now.iter().chain(unknown)).any(|one| one.0 == entry.0)
+                    || self
+                        .addresses
+                        .iter()
+                        .flat_map(|(now, unknown)| now.iter().chain(unknown))
+                        .any(|one| one.0 == entry.0)
             })
     }
 }

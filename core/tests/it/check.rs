@@ -80,7 +80,9 @@ fn every_sort_of_row_that_was_moved_dropped_or_doubled_is_found() {
                 rewrite(&store, table, &change);
                 drop(store);
                 // A segment of which nothing is current any more says nothing: without it the index is the same.
-                let same = |report: &CheckReport| table == Table::Index && (report.entries, report.content) == (sound.entries, sound.content);
+                let same = |report: &CheckReport| {
+                    table == Table::Index && (report.entries, report.content) == (sound.entries, sound.content)
+                };
                 if check(&image).is_ok_and(|report| report.is_sound() && !same(&report)) {
                     unseen.push((table, what, String::from_utf8_lossy(first).into_owned()));
                 }
