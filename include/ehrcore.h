@@ -392,6 +392,20 @@ enum ehr_code {
     EHR_AUDIT_BROKEN = 602,
     /* the call needs a purpose of use */
     EHR_PURPOSE_REQUIRED = 603,
+    /* the policy cannot be read, or names something that does not exist */
+    EHR_POLICY_INVALID = 610,
+    /* a rule of the policy never decides */
+    EHR_POLICY_UNREACHABLE = 611,
+    /* a rule of the policy permits more than a rule should */
+    EHR_POLICY_BROAD = 612,
+    /* under the policy somebody may do nothing, or nobody may do something that has to be done */
+    EHR_POLICY_IDLE = 613,
+    /* emergency access takes a reason and a second factor */
+    EHR_BREAK_GLASS_REFUSED = 614,
+    /* the emergency access has ended */
+    EHR_BREAK_GLASS_ENDED = 615,
+    /* the session sees this record with elements left out, and would lose them by writing it */
+    EHR_MASKED_WRITE = 616,
     /* the text is not a checkpoint of this store's audit log */
     EHR_CHECKPOINT_UNREADABLE = 630,
     /* the record does not conform; nothing was written */

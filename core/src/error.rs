@@ -230,6 +230,13 @@ catalogue! {
     AuditUnavailable = 601, "audit-unavailable", "the audit entry could not be written, so the access did not happen";
     AuditBroken = 602, "audit-broken", "the audit log does not verify";
     PurposeRequired = 603, "purpose-required", "the call needs a purpose of use";
+    PolicyInvalid = 610, "policy-invalid", "the policy cannot be read, or names something that does not exist";
+    PolicyUnreachable = 611, "policy-unreachable", "a rule of the policy never decides";
+    PolicyBroad = 612, "policy-broad", "a rule of the policy permits more than a rule should";
+    PolicyIdle = 613, "policy-idle", "under the policy somebody may do nothing, or nobody may do something that has to be done";
+    BreakGlassRefused = 614, "break-glass-refused", "emergency access takes a reason and a second factor";
+    BreakGlassEnded = 615, "break-glass-ended", "the emergency access has ended";
+    MaskedWrite = 616, "masked-write", "the session sees this record with elements left out, and would lose them by writing it";
     CheckpointUnreadable = 630, "checkpoint-unreadable", "the text is not a checkpoint of this store's audit log";
     // 700-799: exchange
     RecordInvalid = 700, "record-invalid", "the record does not conform; nothing was written";

@@ -1,16 +1,29 @@
-//! Who may do what: one closed table, default deny.
+//! Who may do what: a policy of closed tables, default deny.
 //!
-//! | action | physician | nurse | caregiver | patient | analyst | administrator |
-//! |---|---|---|---|---|---|---|
-//! | read, search, history, chart | treatment | treatment | treatment, one patient | own request, own record | - | - |
-//! | create, update | treatment | treatment | - | - | - | - |
-//! | delete | treatment | - | - | - | - | - |
-//! | export of one chart | treatment | - | - | own request, own record | - | operations |
-//! | import, export of all, quarantine | - | - | - | - | - | operations |
-//! | count | treatment | treatment | - | - | research, operations | operations |
-//! | audit, verify | - | - | - | - | - | operations |
+//! A [`Policy`] is data (TOML or JSON): rules that permit, rules that deny, what roles are cleared for, which elements they do
+//! not see. It is compiled once to bits; a session gets the part of it that is about its role and purpose, a [`Lens`], and asks
+//! that for each record with a few [`Facts`]. The order is fixed: what is denied (labels beyond the clearance, deny rules, the
+//! patient's consent) before emergency access before what is permitted; what nothing permits is denied.
 //!
-//! Consent, care teams, labels and break-glass come on top of this table in the issue on custody.
+//! This room decides. It reads no store and writes no event; what it needs to know of a record or a patient it is told.
+//! The language, the policies that come with the library and what they do not do: core/docs/access.md.
+
+mod cedar;
+mod check;
+mod consent;
+mod labels;
+mod lens;
+mod mask;
+mod policy;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use check::Finding;
+pub(crate) use consent::{Asker, Consent};
+pub use labels::{Confidentiality, Labels};
+pub use lens::{Cause, ConsentSays, Explanation, Facts, Lens, Near, Subject, Verdict};
+pub use policy::{Policy, Relations};
 
 /// What somebody is in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +36,7 @@ pub enum Role {
     Patient = 4,
     Analyst = 5,
     Administrator = 6,
+    Coordinator = 7,
 }
 
 /// Why, in the codes of HL7's PurposeOfUse.
@@ -39,6 +53,10 @@ pub enum Purpose {
     Research = 4,
     /// PATRQT
     PatientRequest = 5,
+    /// ETREAT
+    EmergencyTreatment = 6,
+    /// BTG: emergency access, given by [`crate::ehr::Session::break_glass`] only.
+    BreakGlass = 7,
 }
 
 /// What is asked for.
@@ -93,10 +111,11 @@ macro_rules! named {
 
 named!(Role {
     "physician" => Physician, "nurse" => Nurse, "caregiver" => Caregiver, "patient" => Patient, "analyst" => Analyst,
-    "administrator" => Administrator,
+    "administrator" => Administrator, "coordinator" => Coordinator,
 });
 named!(Purpose {
     "TREAT" => Treatment, "HPAYMT" => Payment, "HOPERAT" => Operations, "HRESCH" => Research, "PATRQT" => PatientRequest,
+    "ETREAT" => EmergencyTreatment, "BTG" => BreakGlass,
 });
 named!(Action {
     "read" => Read, "search" => Search, "history" => History, "chart" => Chart, "count" => Count, "create" => Create,
@@ -105,84 +124,17 @@ named!(Action {
     "amend" => Amend, "retract" => Retract, "retracted" => Retracted, "hold" => Hold, "destroy" => Destroy, "settle" => Settle, "request-amendment" => RequestAmendment, "decide-amendment" => DecideAmendment, "access-package" => AccessPackage, "disclose" => Disclose, "policy" => Policy, "break-glass" => BreakGlass, "rotate-keys" => RotateKeys, "shred" => Shred, "backup" => Backup, "repair" => Repair,
 });
 
-/// How far a permit reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Every record.
-    All,
-    /// Records of the one patient the actor is bound to, and of no other; types that belong to no patient
-    /// (Practitioner, Medication) may be read.
-    OnePatient,
-    /// No.
-    Deny,
-}
-
-/// Decides by the table. What the table does not name is denied.
-pub const fn decide(role: Role, purpose: Purpose, action: Action) -> Decision {
-    use Action::*;
-    use Decision::{All, Deny, OnePatient};
-    match (role, purpose, action) {
-        (
-            Role::Physician,
-            Purpose::Treatment,
-            Read | Search | History | Chart | Count | Create | Update | Delete | ExportChart | Amend | Retract
-            | Retracted | Settle | BreakGlass | Disclose,
-        ) => All,
-        (
-            Role::Nurse,
-            Purpose::Treatment,
-            Read | Search | History | Chart | Count | Create | Update | Amend | BreakGlass,
-        ) => All,
-        (Role::Caregiver, Purpose::Treatment, Read | Search | History | Chart) => OnePatient,
-        (
-            Role::Patient,
-            Purpose::PatientRequest,
-            Read | Search | History | Chart | ExportChart | RequestAmendment | AccessPackage,
-        ) => OnePatient,
-        (Role::Analyst, Purpose::Research | Purpose::Operations, Count) => All,
-        (
-            Role::Administrator,
-            Purpose::Operations,
-            ExportChart | ExportAll | Import | Quarantine | Count | Audit | Verify | Keys | Hold | Destroy
-            | DecideAmendment | RequestAmendment | AccessPackage | Disclose | Policy | RotateKeys | Shred | Backup
-            | Repair,
-        ) => All,
-        _ => Deny,
+impl Action {
+    /// Whether it shows records and changes nothing.
+    pub const fn is_looking(self) -> bool {
+        matches!(self, Action::Read | Action::Search | Action::History | Action::Chart)
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_pair_of_role_and_action_is_as_the_table_says() {
-        // role, purpose, then one letter for each action: A all, 1 one patient, - no.
-        let table = [
-            (Role::Physician, Purpose::Treatment, "AAAAAAAAA------AAA--A---A-A----"),
-            (Role::Nurse, Purpose::Treatment, "AAAAAAA--------A----------A----"),
-            (Role::Caregiver, Purpose::Treatment, "1111---------------------------"),
-            (Role::Patient, Purpose::PatientRequest, "1111----1------------1-1-------"),
-            (Role::Analyst, Purpose::Research, "----A--------------------------"),
-            (Role::Analyst, Purpose::Operations, "----A--------------------------"),
-            (Role::Administrator, Purpose::Operations, "----A---AAAAAAA---AA-AAAAA-AAAA"),
-        ];
-        let (mut rows, denied) = (0, "-".repeat(31));
-        for role in Role::ALL {
-            for purpose in Purpose::ALL {
-                let expected =
-                    table.iter().find(|row| row.0 == *role && row.1 == *purpose).map_or(denied.as_str(), |row| row.2);
-                for (action, letter) in Action::ALL.iter().zip(expected.chars()) {
-                    let wanted = match letter {
-                        'A' => Decision::All,
-                        '1' => Decision::OnePatient,
-                        _ => Decision::Deny,
-                    };
-                    assert_eq!(decide(*role, *purpose, *action), wanted, "{role:?} {purpose:?} {action:?}");
-                    rows += 1;
-                }
-            }
-        }
-        assert_eq!(rows, 6 * 5 * 31);
+    /// Whether it is done to records one by one, so that the gate decides about each.
+    pub(crate) const fn is_about_records(self) -> bool {
+        use Action::{Amend, Create, Delete, Retract, Retracted, Settle, Update};
+        self.is_looking() || matches!(self, Create | Update | Delete | Amend | Retract | Retracted | Settle)
+    }
+    const fn bit(self) -> u64 {
+        1 << self as u32
     }
 }

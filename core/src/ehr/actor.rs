@@ -1,6 +1,6 @@
 //! Who acts, and for what they are cleared.
 
-use crate::access::Role;
+use crate::access::{Confidentiality, Labels, Role};
 
 /// Who acts. The host answers for it having checked who this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Actor {
     pub client: Option<String>,
     /// Somebody in whose name they act: the host's id.
     pub on_behalf_of: Option<String>,
+    /// Until when they act: for a caregiver, the end of the time for which they stand for the patient.
+    pub until: Option<crate::time::Timestamp>,
     /// Security labels they are cleared for beyond what the policy gives their role, such as `R` or `PSY`.
     pub clearance: Vec<String>,
 }
@@ -41,6 +43,7 @@ impl Actor {
             device: None,
             client: None,
             on_behalf_of: None,
+            until: None,
             clearance: Vec::new(),
         }
     }
@@ -83,11 +86,22 @@ impl Actor {
     pub fn on_behalf_of(self, somebody: &str) -> Actor {
         Actor { on_behalf_of: Some(somebody.to_owned()), ..self }
     }
+    /// Until an instant: the end of the time for which a caregiver stands for the patient.
+    #[must_use]
+    pub fn until(self, end: crate::time::Timestamp) -> Actor {
+        Actor { until: Some(end), ..self }
+    }
     /// Cleared for a security label beyond what the policy gives the role.
     #[must_use]
     pub fn cleared_for(mut self, label: &str) -> Actor {
         self.clearance.push(label.to_owned());
         self
+    }
+
+    /// What they are cleared for beyond what the policy gives the role; None where a label is not known.
+    pub(super) fn labels(&self) -> Option<Labels> {
+        let none = Labels { confidentiality: Confidentiality::Unrestricted, sensitivity: 0 };
+        self.clearance.iter().try_fold(none, |all, code| Labels::of_code(code).map(|one| all.and(one)))
     }
 
     /// Whether every text is short enough for an event.
@@ -100,6 +114,7 @@ impl Actor {
             && self.id.len() <= MOST_BYTES
             && texts.into_iter().flatten().all(|text| text.len() <= MOST_BYTES)
             && self.clearance.len() <= MOST_LABELS
+            && self.labels().is_some()
     }
 }
 

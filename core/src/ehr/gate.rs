@@ -1,36 +1,56 @@
 //! The gate: every record that leaves a session goes through here, and comes out whole, masked, or not at all.
 //!
 //! What is not let through is as if it were not there: it is filtered before anything is matched, sorted, counted or cut into
-//! pages, and the answer to who asks for it by name is that of a name nobody has.
+//! pages, and the answer to who asks for it by name is that of a name nobody has. A search sees what is masked as masked: it
+//! does not find by what it does not show.
 
-use super::pass::Pass;
-use crate::access::Decision;
+use super::known::Known;
+use super::session::Session;
+use crate::access::{Action, Asker, Consent, ConsentSays, Facts, Labels, Lens, Relations, Verdict};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::limits::Watch;
+use crate::record::{Compartment, Record};
 use crate::schema::ResourceType;
 use crate::search::Query;
 use crate::store::{Admission, Cursor, Page, Snapshot, Stored};
 use crate::time::Timestamp;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
+use std::sync::Arc;
 
 /// What is committed, as far as a session may see it.
 pub(crate) struct Gate<'s> {
     snapshot: Snapshot<'s>,
-    scope: Scope,
+    session: &'s Session,
+    lens: Arc<Lens>,
+    action: Action,
+    now: Timestamp,
+    /// The count of changes to what tells who may see what, from before the snapshot was taken.
+    told: u64,
+    references: Vec<String>,
+    /// The last decision about a record: verdict, labels, compartment.
+    last: Cell<Option<(Verdict, Labels, Compartment)>>,
     watch: Watch,
     /// Bytes of the records that the answer at hand holds.
-    held: AtomicUsize,
+    held: Cell<usize>,
 }
 
+/// Bytes a record takes beside its own.
+const RECORD: usize = 128;
+
 impl<'s> Gate<'s> {
-    pub(super) fn new(pass: &Pass<'s>, snapshot: Snapshot<'s>) -> Result<Gate<'s>> {
-        let scope = match (pass.reach(), &pass.session().actor.patient) {
-            (Decision::All, _) => Scope::All,
-            (Decision::OnePatient, Some(id)) => Scope::One(snapshot.patient(id)?),
-            _ => Scope::One(None),
-        };
-        Ok(Gate { snapshot, scope, watch: pass.watch().clone(), held: AtomicUsize::new(0) })
+    pub(super) fn new(
+        session: &'s Session,
+        lens: Arc<Lens>,
+        action: Action,
+        now: Timestamp,
+        told: u64,
+        snapshot: Snapshot<'s>,
+        watch: Watch,
+    ) -> Gate<'s> {
+        let references = references(session);
+        let (last, held) = (Cell::new(None), Cell::new(0));
+        Gate { snapshot, session, lens, action, now, told, references, last, watch, held }
     }
 
     /// The snapshot behind the gate, for what is no record: the name of an import source.
@@ -38,30 +58,55 @@ impl<'s> Gate<'s> {
         &self.snapshot
     }
 
+    /// Fills an event in with the last decision: which rule, on account of which labels.
+    pub(crate) fn tell(&self, event: &mut crate::audit::Event) {
+        use crate::access::Cause;
+        let Some((verdict, labels, compartment)) = self.last.get() else { return };
+        event.rule = match verdict.cause {
+            Cause::Permitted(at) | Cause::Denied(at) => u16::try_from(at + 1).unwrap_or(u16::MAX),
+            _ => 0,
+        };
+        event.compartment = compartment as u8;
+        if labels != Labels::NONE {
+            let codes = std::iter::once(labels.confidentiality.code()).chain(Labels::names(labels.sensitivity));
+            event.labels = codes.collect::<Vec<_>>().join(" ");
+        }
+    }
+
     /// The current version of a record.
     pub(crate) fn current(&self, kind: ResourceType, id: &str) -> Result<Option<Stored>> {
-        self.let_through(self.snapshot.current(kind, id)?)
+        match self.snapshot.current(kind, id)? {
+            Some(stored) => self.record(stored),
+            None => Ok(None),
+        }
     }
 
     /// The version that was the newest at an instant; a deletion is none, and of a record that is retracted now there is none.
     pub(crate) fn as_of(&self, kind: ResourceType, id: &str, at: Timestamp) -> Result<Option<Stored>> {
-        if self.snapshot.newest(kind, id)?.is_none_or(|newest| newest.is_retracted()) {
-            return Ok(None);
-        }
-        self.let_through(self.snapshot.as_of(kind, id, at)?.filter(Stored::is_shown))
+        let all = self.history(kind, id)?;
+        Ok(all.into_iter().find(|stored| stored.at() <= at).filter(Stored::is_shown))
     }
 
-    /// Every version, newest first, deletions included; of a record that is retracted now, nothing.
+    /// Every version, newest first, deletions included; of a record that is retracted now, nothing. A version is shown where
+    /// the newest that says something could be too: a label that was added later guards what was said before.
     pub(crate) fn history(&self, kind: ResourceType, id: &str) -> Result<Vec<Stored>> {
-        let mut shown = Vec::new();
         let all = self.snapshot.history(kind, id)?;
-        if all.first().is_some_and(Stored::is_retracted) {
-            return Ok(shown);
+        let newest = all.iter().find(|stored| !stored.is_deleted());
+        let shown = match newest {
+            Some(newest) if !all.first().is_some_and(Stored::is_retracted) => {
+                self.verdict(self.action, newest)?.permitted
+            }
+            _ => false,
+        };
+        let mut let_through = Vec::new();
+        for stored in all.iter().filter(|_| shown) {
+            if stored.is_deleted() {
+                let_through.push(stored.clone())
+            } else {
+                let_through.extend(self.record(stored.clone())?)
+            }
         }
-        for stored in all {
-            shown.extend(self.record(stored)?);
-        }
-        Ok(shown)
+        Ok(let_through)
     }
 
     /// Every version of a record that is retracted, newest first; of any other, nothing.
@@ -78,7 +123,10 @@ impl<'s> Gate<'s> {
 
     /// The number of a patient of whom something may be seen.
     pub(crate) fn patient(&self, id: &str) -> Result<Option<PatientNumber>> {
-        Ok(self.snapshot.patient(id)?.filter(|number| self.scope.reaches(ResourceType::PATIENT, *number)))
+        match self.snapshot.patient(id)? {
+            Some(number) if self.reaches(number)? => Ok(Some(number)),
+            _ => Ok(None),
+        }
     }
 
     /// The numbers of all patients, those of no single patient (0) first.
@@ -88,10 +136,12 @@ impl<'s> Gate<'s> {
 
     /// Every current record of a patient, by type and as written.
     pub(crate) fn chart(&self, patient: PatientNumber) -> Result<Vec<Stored>> {
-        self.held.store(0, Relaxed);
+        self.held.set(0);
         let mut shown = Vec::new();
-        for stored in self.snapshot.chart(patient)? {
-            shown.extend(self.record(stored)?);
+        if self.reaches(patient)? {
+            for stored in self.snapshot.chart(patient)? {
+                shown.extend(self.record(stored)?);
+            }
         }
         Ok(shown)
     }
@@ -105,49 +155,169 @@ impl<'s> Gate<'s> {
 
     /// A page of the records that match.
     pub(crate) fn search(&self, query: &Query, from: Option<Cursor>, count: usize) -> Result<Page> {
-        self.held.store(0, Relaxed);
+        self.held.set(0);
         self.snapshot.search(query, from, count, self)
     }
 
-    fn let_through(&self, found: Option<Stored>) -> Result<Option<Stored>> {
-        match found {
-            Some(stored) => self.record(stored),
-            None => Ok(None),
+    /// Whether a record may be written over, or a new one written. Over a record that is not for this session: `denied`; over one
+    /// that it sees with elements left out, and would lose: `masked-write`.
+    pub(crate) fn may_put(&self, record: &Record) -> Result<()> {
+        let (kind, id) = (record.kind(), record.id().unwrap_or_default());
+        let before = self.snapshot.newest(kind, id)?.filter(Stored::is_shown);
+        let patient = self.snapshot.patient_of(record)?;
+        let known = self.known(patient.unwrap_or(PatientNumber::SHARED))?;
+        let relations = self.relations(kind, patient.unwrap_or(PatientNumber::SHARED), &known);
+        let (action, author) = match &before {
+            None => (Action::Create, true),
+            Some(before) => {
+                if !self.verdict(Action::Update, before)?.permitted {
+                    return Err(Code::Denied.error());
+                }
+                if self.lens.masks(kind, relations) {
+                    return Err(Code::MaskedWrite.error());
+                }
+                (Action::Update, before.actor() == self.session.actor.id)
+            }
+        };
+        let status = record.root().text("status").map_or(0, |status| self.lens.status_bit(&status));
+        let facts = Facts {
+            kind: Some(kind),
+            compartment: Compartment::of(record),
+            labels: Labels::of(record),
+            relations,
+            own_organization: known.own_organization,
+            author,
+            status,
+            consent: ConsentSays::Nothing,
+        };
+        if self.lens.decide(action, &facts).permitted { Ok(()) } else { Err(Code::Denied.error()) }
+    }
+
+    /// Whether a record may be changed in another way (deleted, amended, retracted): `not-found` where there is none or it is not
+    /// for this session.
+    pub(crate) fn may(&self, action: Action, kind: ResourceType, id: &str) -> Result<()> {
+        let newest = self.snapshot.newest(kind, id)?.filter(|stored| !stored.is_deleted());
+        let stored = newest.ok_or_else(|| Code::NotFound.error())?;
+        if self.verdict(action, &stored)?.permitted { Ok(()) } else { Err(Code::NotFound.error()) }
+    }
+
+    /// What is decided about a version.
+    pub(super) fn verdict(&self, action: Action, stored: &Stored) -> Result<Verdict> {
+        let (facts, _) = self.facts(action, stored)?;
+        let verdict = self.lens.decide(action, &facts);
+        self.last.set(Some((verdict, facts.labels, facts.compartment)));
+        Ok(verdict)
+    }
+
+    /// What a decision looks at, and the record where it had to be read for it.
+    pub(super) fn facts(&self, action: Action, stored: &Stored) -> Result<(Facts, Option<Record>)> {
+        let known = self.known(stored.patient())?;
+        let relations = self.relations(stored.kind(), stored.patient(), &known);
+        // The patient's own access is not a matter of their consent to others'.
+        let consents: &[Consent] = if relations.meets(Relations::OWN) { &[] } else { &known.consents };
+        let labelled = Labels::may_be_in(stored.bytes());
+        let read = labelled || self.lens.asks_status() || known.asks_codes;
+        let record = if read && !stored.is_deleted() { Some(stored.record()?) } else { None };
+        let labels = record.as_ref().filter(|_| labelled).map_or(Labels::NONE, Labels::of);
+        let status =
+            record.as_ref().and_then(|record| record.root().text("status").map(|text| self.lens.status_bit(&text)));
+        let consent = if consents.is_empty() {
+            ConsentSays::Nothing
+        } else {
+            let asker = Asker {
+                action,
+                purpose: self.session.purpose,
+                references: &self.references,
+                now: self.now,
+                kind: stored.kind(),
+                id: stored.id(),
+                labels,
+                record: record.as_ref(),
+            };
+            Consent::all_say(consents, &asker)
+        };
+        let facts = Facts {
+            kind: Some(stored.kind()),
+            compartment: stored.compartment(),
+            labels,
+            relations,
+            own_organization: known.own_organization,
+            author: stored.actor() == self.session.actor.id,
+            status: status.unwrap_or(0),
+            consent,
+        };
+        Ok((facts, record))
+    }
+
+    fn known(&self, patient: PatientNumber) -> Result<Arc<Known>> {
+        self.session.custody.known(&self.session.actor, &self.lens, self.told, &self.snapshot, patient)
+    }
+
+    fn relations(&self, kind: ResourceType, patient: PatientNumber, known: &Known) -> Relations {
+        if patient != PatientNumber::SHARED {
+            return known.relations(self.now);
         }
+        // What should name a patient and names none we know may be anybody's.
+        let nobodys = kind != ResourceType::PATIENT && kind.patient_paths().is_empty();
+        if nobodys { Relations::NO_PATIENT } else { Relations::NONE }
+    }
+
+    /// Whether anything of a patient could be let through.
+    fn reaches(&self, patient: PatientNumber) -> Result<bool> {
+        if let Some(glass) = &self.session.custody.glass {
+            return Ok(patient == glass.patient || patient == PatientNumber::SHARED);
+        }
+        if patient == PatientNumber::SHARED {
+            return Ok(true);
+        }
+        let known = self.known(patient)?;
+        Ok(self.lens.could_of(self.action, known.relations(self.now), known.own_organization))
     }
 }
 
 impl Admission for Gate<'_> {
-    fn patient(&self, kind: ResourceType, patient: PatientNumber) -> Result<bool> {
+    fn patient(&self, _: ResourceType, patient: PatientNumber) -> Result<bool> {
         self.watch.look()?;
-        Ok(self.scope.reaches(kind, patient))
+        self.reaches(patient)
     }
+
     fn record(&self, stored: Stored) -> Result<Option<Stored>> {
         self.watch.look()?;
-        let held = self.held.fetch_add(stored.bytes().len() + RECORD, Relaxed);
-        self.watch.hold(held + stored.bytes().len() + RECORD)?;
-        Ok(Some(stored).filter(|stored| self.scope.reaches(stored.kind(), stored.patient())))
-    }
-}
-
-/// Bytes a record takes beside its own.
-const RECORD: usize = 128;
-
-enum Scope {
-    All,
-    One(Option<PatientNumber>),
-}
-
-impl Scope {
-    /// A record whose type belongs in a patient's compartment but which names no patient we know may be anybody's: a permit
-    /// for one patient does not reach it.
-    fn reaches(&self, kind: ResourceType, patient: PatientNumber) -> bool {
-        match self {
-            Scope::All => true,
-            Scope::One(_) if patient == PatientNumber::SHARED => {
-                kind != ResourceType::PATIENT && kind.patient_paths().is_empty()
+        if let Some(glass) = &self.session.custody.glass {
+            let nobodys = stored.patient() == PatientNumber::SHARED
+                && stored.kind() != ResourceType::PATIENT
+                && stored.kind().patient_paths().is_empty();
+            if stored.patient() != glass.patient && !nobodys {
+                return Ok(None);
             }
-            Scope::One(own) => Some(patient) == *own,
         }
+        let (facts, record) = self.facts(self.action, &stored)?;
+        let verdict = self.lens.decide(self.action, &facts);
+        self.last.set(Some((verdict, facts.labels, facts.compartment)));
+        if !verdict.permitted {
+            return Ok(None);
+        }
+        let held = self.held.get() + stored.bytes().len() + RECORD;
+        self.held.set(held);
+        self.watch.hold(held)?;
+        if stored.is_deleted() || !self.lens.masks(stored.kind(), facts.relations) {
+            return Ok(Some(stored));
+        }
+        let record = match record {
+            Some(record) => record,
+            None => stored.record()?,
+        };
+        let left = self.lens.masked(&record, facts.relations);
+        Ok(Some(stored.showing(left)))
     }
+}
+
+/// The records that stand for who asks, as a consent can name them.
+fn references(session: &Session) -> Vec<String> {
+    let actor = &session.actor;
+    let mut all: Vec<String> = actor.reference.iter().chain(&actor.organization).cloned().collect();
+    if let (crate::access::Role::Patient, Some(patient)) = (actor.role, &actor.patient) {
+        all.push(format!("Patient/{patient}"));
+    }
+    all
 }

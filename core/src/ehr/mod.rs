@@ -8,9 +8,12 @@ mod actor;
 mod backup;
 mod check;
 mod gate;
+mod glass;
 mod keys;
+mod known;
 mod pass;
 mod path;
+mod policy;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -18,6 +21,7 @@ mod trail;
 
 pub use actor::Actor;
 pub(crate) use gate::Gate;
+pub use glass::{Emergency, Notify};
 pub use keys::Rotated;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
@@ -35,7 +39,7 @@ use crate::keys::KeySource;
 use crate::store::{Change, Store, Table};
 use crate::time::{Clock, SystemClock, Timestamp};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// An open store. Cloning is cheap and gives the same store; the last one dropped closes it.
 #[derive(Clone)]
@@ -57,6 +61,9 @@ struct Inner {
     importing: Mutex<HashSet<[u8; 32]>>,
     /// The head of the audit log as this process left it.
     head: Mutex<audit::Known>,
+    /// The policy in force, once it was read.
+    policy: RwLock<Option<policy::Current>>,
+    notify: Arc<dyn Notify>,
 }
 
 /// Read events are written in groups: at most this many.
@@ -75,11 +82,18 @@ pub struct Options {
     pub random: Arc<dyn Random>,
     /// Bytes of the storage engine's cache.
     pub cache_bytes: usize,
+    /// Who is told of emergency access.
+    pub notify: Arc<dyn Notify>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom::default()), cache_bytes: 16 << 20 }
+        Options {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom::default()),
+            cache_bytes: 16 << 20,
+            notify: Arc::new(()),
+        }
     }
 }
 
@@ -109,26 +123,32 @@ impl Ehr {
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
     pub fn create(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
-        Ehr::created(store, options.clock)
+        Ehr::created(store, options.clock, options.notify)
     }
 
-    fn created(store: Store, clock: Arc<dyn Clock>) -> Result<Ehr> {
-        let ehr = Ehr(Arc::new(Inner::new(store, clock)));
+    fn created(store: Store, clock: Arc<dyn Clock>, notify: Arc<dyn Notify>) -> Result<Ehr> {
+        let ehr = Ehr::over(store, clock, notify);
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
         Ok(ehr)
+    }
+
+    fn over(store: Store, clock: Arc<dyn Clock>, notify: Arc<dyn Notify>) -> Ehr {
+        let mut inner = Inner::new(store, clock);
+        inner.notify = notify;
+        Ehr(Arc::new(inner))
     }
 
     /// Makes a store on storage of the caller's own: for tests and attacks.
     #[doc(hidden)]
     pub fn create_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        Ehr::created(Store::create_on(disk, keys, options.random, options.cache_bytes)?, options.clock)
+        Ehr::created(Store::create_on(disk, keys, options.random, options.cache_bytes)?, options.clock, options.notify)
     }
 
     /// Opens a store on storage of the caller's own: for tests and attacks.
     #[doc(hidden)]
     pub fn open_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::open_on(disk, keys, options.random, options.cache_bytes, false)?;
-        Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
+        Ok(Ehr::over(store, options.clock, options.notify))
     }
 
     /// Opens a store.
@@ -137,7 +157,7 @@ impl Ehr {
     /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
     pub fn open(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
         let store = Store::open(path.as_ref(), keys, options.random, options.cache_bytes, false)?;
-        Ok(Ehr(Arc::new(Inner::new(store, options.clock))))
+        Ok(Ehr::over(store, options.clock, options.notify))
     }
 
     /// Begins a session of one actor for one purpose.
@@ -205,7 +225,27 @@ impl Ehr {
 
 impl Inner {
     fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Inner { store, clock, pending: Mutex::default(), importing: Mutex::default(), head: Mutex::default() }
+        Inner {
+            store,
+            clock,
+            pending: Mutex::default(),
+            importing: Mutex::default(),
+            head: Mutex::default(),
+            policy: RwLock::default(),
+            notify: Arc::new(()),
+        }
+    }
+
+    /// The policy in force; read from the store when it is asked for first.
+    fn policy(&self) -> Result<policy::Current> {
+        if let Some(current) = &*self.policy.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(current.clone());
+        }
+        let mut held = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            *held = Some(policy::Current::load(&self.store)?);
+        }
+        held.clone().ok_or_else(|| Code::Internal.error())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Event>> {

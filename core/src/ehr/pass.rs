@@ -5,10 +5,11 @@
 
 use super::gate::Gate;
 use super::path::{Path, Urgency};
+use super::policy::Current;
 use super::session::{Claim, Session};
 use super::trail::Names;
 use super::{Inner, ViewShelf};
-use crate::access::{Decision, decide};
+use crate::access::{Action, Explanation, Facts, Labels, Lens, Purpose, Subject};
 use crate::audit::{self, Event};
 use crate::error::{Code, Error, Result};
 use crate::limits::Watch;
@@ -37,6 +38,10 @@ impl Door {
     pub(super) fn flush(&self) -> Result<()> {
         self.0.flush()
     }
+    /// The same door, for another session.
+    pub(super) fn again(&self) -> Door {
+        Door(self.0.clone())
+    }
 }
 
 /// Leave to do one thing. It ends with [`Pass::show`], [`Pass::refuse`] or [`Pass::commit`], which take its event.
@@ -44,7 +49,7 @@ impl Door {
 pub(crate) struct Pass<'s> {
     session: &'s Session,
     path: Path,
-    reach: Decision,
+    lens: Arc<Lens>,
     watch: Watch,
     /// The event of the call; what it was about is filled in as it becomes known.
     pub(crate) event: Event,
@@ -58,19 +63,39 @@ impl Session {
 
     /// As [`Session::enter`], with an event that says already what the call is about.
     pub(crate) fn enter_about(&self, path: Path, event: Event) -> Result<Pass<'_>> {
-        match decide(self.actor.role, self.purpose, path.action()) {
-            Decision::Deny => {
-                self.door.note_read(Event { failed: Some(Code::Denied.number()), ..event })?;
-                Err(Code::Denied.error())
+        let (number, lens) = self.lens()?;
+        let event = Event { policy: number, ..event };
+        let refused = match &self.custody.glass {
+            Some(glass) if self.door.now() >= glass.until => Some(Code::BreakGlassEnded),
+            _ if !lens.could(path.action()) => Some(Code::Denied),
+            _ => None,
+        };
+        match refused {
+            Some(code) => {
+                self.door.note_read(Event { failed: Some(code.number()), ..event })?;
+                Err(code.error())
             }
-            reach => Ok(Pass { session: self, path, reach, watch: self.watch(), event }),
+            None => Ok(Pass { session: self, path, lens, watch: self.watch(), event }),
         }
     }
 
-    /// As [`Session::enter`], for what takes a permit for every record.
+    /// As [`Session::enter`], for what is about no record in particular (it runs the store) and is permitted as such.
     pub(crate) fn enter_for_all(&self, path: Path) -> Result<Pass<'_>> {
         let pass = self.enter(path)?;
-        if pass.reach == Decision::All { Ok(pass) } else { pass.refuse(Code::Denied.error()) }
+        if pass.is_for_all() { Ok(pass) } else { pass.refuse(Code::Denied.error()) }
+    }
+
+    /// The part of the policy in force that is about this session, and the number of the policy.
+    pub(super) fn lens(&self) -> Result<(u32, Arc<Lens>)> {
+        let current = self.door.0.policy()?;
+        let clearance = self.actor.labels().unwrap_or(Labels::NONE);
+        let subject = Subject {
+            mfa: self.actor.mfa,
+            break_glass: self.custody.glass.is_some(),
+            clearance,
+            ..Subject::new(self.actor.role, self.purpose)
+        };
+        Ok((current.number, self.custody.lens(current.number, || Lens::new(current.policy.clone(), subject))))
     }
 
     /// An event of this actor, for the call.
@@ -84,12 +109,22 @@ impl Session {
             app: said(&self.actor.client),
             device: said(&self.actor.device),
             clock: self.door.0.clock.source() as u8,
+            break_glass: self.custody.glass.map_or(0, |glass| glass.reference),
             ..Event::new(path.event(), self.door.now(), &self.actor.id)
         }
     }
 }
 
 impl<'s> Pass<'s> {
+    /// Whether the action is permitted as such. What is done to one record is decided again at the gate, where more is known.
+    pub(crate) fn is_for_all(&self) -> bool {
+        let action = self.path.action();
+        if action.is_about_records() {
+            self.lens.could(action)
+        } else {
+            self.lens.decide(action, &Facts::NONE).permitted
+        }
+    }
     /// The session it was given to.
     pub(crate) fn session(&self) -> &'s Session {
         self.session
@@ -97,10 +132,6 @@ impl<'s> Pass<'s> {
     /// How long the call may go on, and how much it may hold.
     pub(crate) fn watch(&self) -> &Watch {
         &self.watch
-    }
-    /// How far the permit reaches.
-    pub(super) fn reach(&self) -> Decision {
-        self.reach
     }
     /// Fills the event in with the record that was found.
     pub(super) fn seen(&mut self, found: &Result<Stored>) {
@@ -110,15 +141,59 @@ impl<'s> Pass<'s> {
             self.event.count = 1;
         }
     }
-    /// Leave for a second thing in the same call, on every record.
-    pub(super) fn needs_all(&self, path: Path) -> Result<()> {
-        match decide(self.session.actor.role, self.session.purpose, path.action()) {
-            Decision::All => Ok(()),
-            _ => {
-                self.session.door.note_read(Event { failed: Some(Code::Denied.number()), ..self.event.clone() })?;
-                Err(Code::Denied.error())
+    /// Leave for a second thing in the same call.
+    pub(super) fn also(&self, path: Path) -> Result<()> {
+        if self.lens.could(path.action()) {
+            return Ok(());
+        }
+        self.session.door.note_read(Event { failed: Some(Code::Denied.number()), ..self.event.clone() })?;
+        Err(Code::Denied.error())
+    }
+    /// The policy in force.
+    pub(super) fn policy(&self) -> Result<Current> {
+        self.session.door.0.policy()
+    }
+    /// Commits a change set that puts a policy in place.
+    pub(super) fn commit_policy(self, change: Change<'_>, current: Current) -> Result<u64> {
+        let inner = &self.session.door.0;
+        let mut held = inner.policy.write().unwrap_or_else(PoisonError::into_inner);
+        // Held until it is known what the disk has: nobody is let in by a policy that may be gone.
+        *held = None;
+        match inner.commit(change, self.event.clone()) {
+            Ok(number) => {
+                *held = Some(current);
+                Ok(number)
+            }
+            Err(error) => {
+                drop(held);
+                self.refuse(error)
             }
         }
+    }
+    /// Who is told of emergency access.
+    pub(super) fn notify(&self) -> Arc<dyn super::Notify> {
+        self.session.door.0.notify.clone()
+    }
+    /// What another actor would be told.
+    pub(super) fn explain(
+        &self,
+        actor: &super::Actor,
+        purpose: Purpose,
+        action: Action,
+        record: Option<(crate::schema::ResourceType, &str)>,
+    ) -> Result<Explanation> {
+        if !actor.is_well_formed() {
+            return Err(Code::InvalidArgument.error().expected("an actor that could have a session"));
+        }
+        let other = self.session.beside(actor.clone(), purpose, Default::default());
+        let (_, lens) = other.lens()?;
+        let Some((kind, id)) = record else { return Ok(lens.explain(action, &Facts::NONE)) };
+        let told = self.store().told();
+        let gate =
+            Gate::new(&other, lens.clone(), action, self.now(), told, self.store().snapshot()?, self.watch.clone());
+        let stored = gate.ungated().current(kind, id)?.ok_or_else(|| Code::NotFound.error())?;
+        let (facts, _) = gate.facts(action, &stored)?;
+        Ok(lens.explain(action, &facts))
     }
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
@@ -130,7 +205,17 @@ impl<'s> Pass<'s> {
     }
     /// What is committed now, as far as this session may see it.
     pub(crate) fn gate(&self) -> Result<Gate<'s>> {
-        Gate::new(self, self.store().snapshot()?)
+        let told = self.store().told();
+        let snapshot = self.store().snapshot()?;
+        Ok(Gate::new(
+            self.session,
+            self.lens.clone(),
+            self.path.action(),
+            self.now(),
+            told,
+            snapshot,
+            self.watch.clone(),
+        ))
     }
     /// What is committed now, all of it: for what looks at every record and shows none (verify), and for rows of other rooms.
     pub(crate) fn ungated_snapshot(&self) -> Result<Snapshot<'s>> {

@@ -61,6 +61,8 @@ paths! {
     Provenance = "provenance": Read, Read, Grouped;
     /// [`super::Session::provenance`], of an earlier version
     ProvenanceOfVersion = "provenance_of_version": History, History, Grouped;
+    /// [`super::Session::change_set`], where the role may write records and not write over them
+    Create = "create": Create, Create, WithChange;
     /// [`super::Session::change_set`], where a record is written; the event is a create where it is the first version
     Update = "update": Update, Update, WithChange;
     /// [`super::Session::delete`]
@@ -87,6 +89,16 @@ paths! {
     AuditExport = "audit_export": Audit, AuditExport, AtOnce;
     /// [`super::Session::verify`]
     Verify = "verify": Verify, Verify, Grouped;
+    /// [`super::Session::policy`]
+    Policy = "policy": Policy, Policy, AtOnce;
+    /// [`super::Session::set_policy`]
+    SetPolicy = "set_policy": Policy, Policy, WithChange;
+    /// [`super::Session::explain`]
+    Explain = "explain": Policy, Policy, AtOnce;
+    /// [`super::Session::break_glass`]
+    BreakGlass = "break_glass": BreakGlass, BreakGlass, AtOnce;
+    /// [`super::Session::relate`]
+    Relate = "relate": Read, SessionOpen, Grouped;
     /// [`super::Session::keys`]
     Keys = "keys": Keys, Keys, AtOnce;
     /// [`super::Session::put_key`]

@@ -3,9 +3,10 @@
 use super::Inner;
 use super::actor::Actor;
 use super::gate::Gate;
+use super::known::Custody;
 use super::pass::{Door, Pass};
 use super::path::Path;
-use crate::access::{Decision, Purpose};
+use crate::access::{Action, Purpose};
 use crate::audit::{self, Event, EventKind};
 use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 /// A session. It can be used from several threads; dropping it writes the audit events that wait.
 pub struct Session {
     pub(super) door: Door,
+    pub(super) custody: Custody,
     /// Tells this session from others in the audit log.
     pub(super) number: u64,
     pub(crate) actor: Actor,
@@ -126,10 +128,10 @@ pub struct VerifyReport {
 
 impl Session {
     pub(super) fn begin(inner: Arc<Inner>, actor: Actor, purpose: Purpose) -> Result<Session> {
-        if !actor.is_well_formed() {
+        if !actor.is_well_formed() || purpose == Purpose::BreakGlass {
             return Err(Code::InvalidArgument
                 .error()
-                .expected("an actor with an id of at most 256 bytes, bound to a patient where the role asks"));
+                .expected("an actor with an id of at most 256 bytes, bound to a patient where the role asks, and a purpose that is not BTG"));
         }
         let mut number = [0; 8];
         inner.store.random().fill(&mut number)?;
@@ -139,6 +141,7 @@ impl Session {
             actor,
             purpose,
             limits: RwLock::default(),
+            custody: Custody::default(),
         };
         let opened = Event { kind: EventKind::SessionOpen, ..session.event(Path::Read) };
         session.door.note_read(opened)?;
@@ -163,6 +166,12 @@ impl Session {
     /// A call begins.
     pub(super) fn watch(&self) -> Watch {
         self.limits.read().unwrap_or_else(PoisonError::into_inner).begin(self.door.clock())
+    }
+
+    /// A session of the same number and with the same limits, for another purpose or somebody else.
+    pub(super) fn beside(&self, actor: Actor, purpose: Purpose, custody: Custody) -> Session {
+        let limits = self.limits.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Session { door: self.door.again(), number: self.number, actor, purpose, custody, limits: RwLock::new(limits) }
     }
 
     /// Reads the current version of a record.
@@ -197,7 +206,11 @@ impl Session {
         find: impl FnOnce(&Gate<'_>) -> Result<Option<Stored>>,
     ) -> Result<Stored> {
         let mut pass = self.enter_at(path, kind, id)?;
-        let found = pass.gate().and_then(|gate| find(&gate)?.ok_or_else(|| Code::NotFound.error()));
+        let found = pass.gate().and_then(|gate| {
+            let found = find(&gate);
+            gate.tell(&mut pass.event);
+            found?.ok_or_else(|| Code::NotFound.error())
+        });
         pass.seen(&found);
         pass.show(found)
     }
@@ -210,7 +223,7 @@ impl Session {
     /// As [`Session::enter_at`], for what takes a permit for every record.
     pub(crate) fn enter_at_for_all(&self, path: Path, kind: ResourceType, id: &str) -> Result<Pass<'_>> {
         let pass = self.enter_at(path, kind, id)?;
-        if pass.reach() == Decision::All { Ok(pass) } else { pass.refuse(Code::Denied.error()) }
+        if pass.is_for_all() { Ok(pass) } else { pass.refuse(Code::Denied.error()) }
     }
 
     /// Every version of a record, newest first, deletions included; of a record that is retracted now, nothing.
@@ -374,9 +387,12 @@ impl Session {
         } else {
             Path::Update
         };
-        let mut pass = self.enter_for_all(path)?;
-        if path == Path::Update && writes.iter().any(|write| matches!(write, Write::Delete(..))) {
-            pass.needs_all(Path::Delete)?;
+        let (_, lens) = self.lens()?;
+        let creates = path == Path::Update && !lens.could(Action::Update) && lens.could(Action::Create);
+        let path = if creates { Path::Create } else { path };
+        let mut pass = self.enter(path)?;
+        if path != Path::Delete && writes.iter().any(|write| matches!(write, Write::Delete(..))) {
+            pass.also(Path::Delete)?;
         }
         if writes.is_empty() {
             return Ok(Vec::new());
@@ -400,12 +416,14 @@ impl Session {
         };
         let store = pass.store();
         let mut change = pass.change()?;
+        let gate = pass.gate()?;
         let event = &mut pass.event;
         let (mut done, mut hashes) = (Vec::with_capacity(writes.len()), Vec::new());
         for write in writes {
             let (bytes, expected) = match write {
                 Write::Delete(kind, id) => {
                     about(event, kind, &id);
+                    gate.may(Action::Delete, kind, &id)?;
                     let version = change.delete(kind, &id, None)?;
                     hashes.extend(Active::sha256(&[kind.name().as_bytes(), b"/", id.as_bytes(), b" deleted"]));
                     done.push(Written { kind, id, version, changed: true });
@@ -417,6 +435,7 @@ impl Session {
             let record = checked(store, bytes)?;
             let (kind, id) = (record.kind(), record.id().ok_or_else(|| Code::Internal.error())?.to_owned());
             about(event, kind, &id);
+            gate.may_put(&record)?;
             if let Some(expected) = expected {
                 if change.current_version(kind, &id)?.unwrap_or(0) != expected {
                     return Err(Code::Conflict.error());

@@ -295,9 +295,11 @@ fn edited<'s>(pass: &mut Pass<'s>, bytes: &[u8], base: u32) -> Result<(Edit, Cha
     (pass.event.resource, pass.event.id) = (Some(kind), id.clone());
     let mut change = pass.change()?;
     let current = change.current(kind, &id)?;
-    if current.is_some() && pass.gate()?.current(kind, &id)?.is_none() {
+    let gate = pass.gate()?;
+    if current.is_some() && gate.current(kind, &id)?.is_none() {
         return Err(Code::NotFound.error());
     }
+    gate.may_put(&mine)?;
     let from = match base {
         0 => None,
         _ => Some(change.version(kind, &id, base)?.ok_or_else(|| Code::NotFound.error())?),

@@ -294,8 +294,10 @@ fn said_otherwise<'s>(
     let record = checked(pass.store(), record.to_vec())?;
     let (of, id) = (record.kind(), record.id().ok_or_else(|| Code::Internal.error())?.to_owned());
     (pass.event.resource, pass.event.id) = (Some(of), id.clone());
-    pass.gate()?.current(of, &id)?.ok_or_else(|| Code::NotFound.error())?;
     let mut change = pass.change()?;
+    let gate = pass.gate()?;
+    gate.current(of, &id)?.ok_or_else(|| Code::NotFound.error())?;
+    gate.may_put(&record)?;
     let (version, bytes) = change.current(of, &id)?.ok_or_else(|| Code::NotFound.error())?;
     if version != expected {
         return Err(Code::Conflict.error());

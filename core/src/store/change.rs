@@ -86,6 +86,8 @@ pub struct Change<'s> {
     pub(super) holds: HashMap<PatientNumber, Vec<Hold>>,
     /// Whether a further version needs a reason; None until someone asks.
     pub(super) reason_required: Option<bool>,
+    /// Whether a record was written that tells who may see what.
+    tells: bool,
     /// By the number of a type: how many bytes of its records made a block of [`BLOCK_PACKED`] lately.
     fill: [usize; 256],
 }
@@ -140,6 +142,8 @@ impl Newest {
     }
 }
 
+/// Types whose records tell who may see what of others.
+const TELLING: [&str; 6] = ["CareTeam", "Consent", "Encounter", "Patient", "PractitionerRole", "RelatedPerson"];
 /// Pending bytes at which blocks are made; they stay in memory, sealed, until the commit.
 const FLUSH: usize = 4 << 20;
 /// Index segments a patient may have before small ones are merged.
@@ -190,6 +194,7 @@ impl Store {
             last_patient: None,
             holds: HashMap::new(),
             reason_required: None,
+            tells: false,
             fill: [BLOCK_BYTES / 2; 256],
         };
         change.state = self.read_state(&change.rows)?;
@@ -485,7 +490,11 @@ impl Change<'_> {
         let mut writing = self.writing.take().ok_or_else(|| Code::Internal.error())?;
         writing.batch = std::mem::take(&mut self.rows.under);
         writing.batch.absorb(std::mem::take(&mut self.rows.mine));
-        self.store.settle(writing)?;
+        let settled = self.store.settle(writing);
+        if self.tells {
+            self.store.told.fetch_add(1, std::sync::atomic::Ordering::Release);
+        }
+        settled?;
         Ok(number)
     }
 
@@ -497,11 +506,13 @@ impl Change<'_> {
     }
 
     fn push(&mut self, pending: Pending) -> Result<()> {
+        let pending_kind = pending.kind;
         self.pending_bytes += pending.bytes.len() + pending.entries.len() * 24 + 200;
         self.last_patient = Some(PatientNumber(pending.chart.0));
         self.by_id.insert(pending.key, self.pending.len());
         self.pending.push(pending);
         self.written += 1;
+        self.tells |= TELLING.contains(&pending_kind.name());
         if self.pending_bytes > FLUSH { self.flush() } else { Ok(()) }
     }
 

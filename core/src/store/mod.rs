@@ -50,7 +50,7 @@ use group::Writing;
 use layout::{Block, Place, Segment};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
@@ -66,6 +66,8 @@ pub struct Store {
     holder: Mutex<Option<ThreadId>>,
     /// How many threads wait for `writing`.
     waiting: AtomicUsize,
+    /// How many commits changed what tells who may see what: see [`Store::told`].
+    told: AtomicU64,
     blocks: Mutex<Recent<(u32, u32), Arc<Block>>>,
     segments: Mutex<Recent<(u32, u32), Arc<Segment>>>,
     patient_keys: Mutex<Recent<(u32, u8), SealKey>>,
@@ -180,6 +182,7 @@ impl Store {
             writing: Mutex::default(),
             holder: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            told: AtomicU64::new(0),
             segments: Mutex::new(Recent::new(SEGMENT_CACHE)),
             blocks: Mutex::new(Recent::new(BLOCK_CACHE)),
             patient_keys: Mutex::new(Recent::new(KEY_CACHE)),
@@ -203,6 +206,12 @@ impl Store {
     /// The source of randomness the store was opened with.
     pub fn random(&self) -> &dyn Random {
         &*self.random
+    }
+    /// How many commits of this process wrote a record that tells who may see what: consents, care teams, encounters, patients,
+    /// roles of practitioners, related persons. What was found out from such records holds while this stays the same; ask
+    /// before taking the snapshot.
+    pub(crate) fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
     }
     /// A consistent view of what is committed now.
     ///

@@ -114,7 +114,6 @@ impl Stored {
         self.masked.is_some()
     }
     /// The same version, showing other bytes.
-    #[expect(dead_code, reason = "masks come with the policy")]
     pub(crate) fn showing(self, bytes: Vec<u8>) -> Stored {
         Stored { masked: Some(Arc::new(zeroize::Zeroizing::new(bytes))), ..self }
     }
@@ -242,6 +241,38 @@ impl Snapshot<'_> {
         })?;
         all.dedup(); // one row for each compartment
         Ok(all)
+    }
+
+    /// Every current record of one type of a patient. Where they never had one, their index is not opened.
+    ///
+    /// # Errors
+    /// - as [`Snapshot::chart`].
+    pub fn of_type(&self, patient: PatientNumber, kind: ResourceType) -> Result<Vec<Stored>> {
+        let mut key = self.store.token_key("type", kind.name()).to_vec();
+        key.extend(patient.0.to_be_bytes());
+        if self.view.get(Table::Token, &key)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let index = self.index(patient.0)?;
+        let mut places: Vec<(u32, u16)> = index
+            .alive()
+            .filter(|(number, ..)| *number == kind.number())
+            .map(|(_, block, slot)| (block, slot))
+            .collect();
+        places.sort_unstable();
+        places.into_iter().map(|(block, slot)| self.at(Place { patient: patient.0, block, slot })).collect()
+    }
+
+    /// The patient a record would belong to if it were written now; None where it names none that is known.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn patient_of(&self, record: &Record) -> Result<Option<PatientNumber>> {
+        let resolve = |address: &str| self.resolve(address).ok().flatten();
+        match super::change::patient_of(record, &resolve) {
+            Some(id) => self.patient(&id),
+            None => Ok(None),
+        }
     }
 
     /// Every current record of a patient, by type and as written.

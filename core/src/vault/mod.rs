@@ -80,6 +80,7 @@ pub enum RowKind {
     Conflict = 43,
     Tombstone = 44,
     Rules = 45,
+    Policy = 20,
 }
 
 /// Where a sealed value belongs. Opening needs the same.

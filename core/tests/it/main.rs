@@ -3,6 +3,7 @@
 //! Tests over the external suites read the folder named by `EHRCORE_SUITES` (default `../shared/suites` beside the
 //! repository). Where it is absent they say so on standard error and pass.
 
+mod access;
 mod audit;
 mod backup;
 mod check;
