@@ -60,6 +60,26 @@ pub use libraries::ring::{MacKey, SigningKey};
 #[cfg(feature = "danger-bench-without-encryption")]
 pub use {libraries::ring::SigningKey, unencrypted::MacKey};
 
+/// As deep as our calls go: unoptimised code takes more of the stack.
+const SCRUBBED: usize = if cfg!(debug_assertions) { 256 } else { 64 } * 1024;
+
+/// Overwrites what calls that have returned left on this thread's stack: copies of keys among it, ours and the provider's, which
+/// neither can wipe where they are.
+#[inline(never)]
+pub(crate) fn scrub_stack() {
+    let mut dead = [0_u8; SCRUBBED];
+    std::hint::black_box(&mut dead); // so that the write is not left out
+}
+
+/// Scrubs the stack when it is dropped: the last field of what holds keys.
+pub(crate) struct Scrub;
+
+impl Drop for Scrub {
+    fn drop(&mut self) {
+        scrub_stack();
+    }
+}
+
 /// Whether two byte strings are equal, in time that depends on their lengths only.
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()

@@ -21,7 +21,7 @@ pub use recovery::RecoveryKey;
 pub use shares::{Share, SharedKey};
 pub use source::{KeySource, Passphrase, RawKey};
 
-use crate::crypto::{MacKey, SigningKey};
+use crate::crypto::{MacKey, Scrub, SigningKey, scrub_stack};
 use crate::error::{Code, Result};
 use crate::id::{PatientNumber, Random, StoreId};
 use crate::vault::{self, Context, RowKind, SealKey};
@@ -41,6 +41,7 @@ pub struct KeyRing {
     signing_key: SigningKey,
     /// What a rotation changes while the store is open.
     held: RwLock<Held>,
+    _last: Scrub,
 }
 
 struct Held {
@@ -82,7 +83,10 @@ impl KeyRing {
         let (keys, tree) = (RootKeys::of(&root, store, header.epoch), Tree::new(random)?);
         header.tree = tree.seal(&keys, &header, random)?;
         let bytes = header.write(&keys)?;
-        Ok((KeyRing::under(store, keys, tree)?, bytes))
+        drop(root);
+        let ring = KeyRing::under(store, keys, tree)?;
+        scrub_stack();
+        Ok((ring, bytes))
     }
 
     /// Opens the keys with the header that [`KeyRing::create`] gave.
@@ -92,9 +96,12 @@ impl KeyRing {
     /// - `not-a-store`, `version-unsupported`, `corrupt`: the header is not what was written.
     /// - `key-weak`: the header asks for a key derivation below the floor. `key-unavailable`.
     pub fn open(source: &dyn KeySource, header: &[u8]) -> Result<KeyRing> {
-        let (read, _, keys) = opened(source, header)?;
+        let (read, root, keys) = opened(source, header)?;
+        drop(root);
         let tree = Tree::open(&keys, &read)?;
-        KeyRing::under(read.store, keys, tree)
+        let ring = KeyRing::under(read.store, keys, tree);
+        scrub_stack();
+        ring
     }
 
     /// `HKDF-Expand[SHA-512](master, "ehrcore v1 " || purpose || store id)` (RFC 5869, section 2.3), 32 bytes for each purpose.
@@ -110,6 +117,7 @@ impl KeyRing {
             token_key: MacKey::new(derived(b"token key").bytes()),
             signing_key: SigningKey::new(derived(b"signing seed").bytes())?,
             held: RwLock::new(Held { root, epochs: tree.epochs.clone() }),
+            _last: Scrub,
         })
     }
 
@@ -221,6 +229,7 @@ impl KeyRing {
 
     /// Goes over to what a header says, once it is durable.
     pub(crate) fn take(&self, header: NewHeader) {
+        scrub_stack(); // what made the header is done
         if let Some(held) = header.held {
             *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
         }
@@ -251,6 +260,20 @@ impl KeyRing {
     /// The epoch that new keys of patients are wrapped under.
     pub fn patient_epoch(&self) -> u32 {
         self.held().epochs.last().map_or(0, |key| key.epoch)
+    }
+
+    /// Every key of an open store, for a test that looks for them, each byte XOR `mask`: kept so, they are not found themselves.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn masked(&self, source: &dyn KeySource, header: &[u8], mask: u8) -> Vec<(&'static str, [u8; 32])> {
+        let (read, root, keys) = opened(source, header).expect("it opens");
+        let tree = Tree::open(&keys, &read).expect("it opens");
+        let under = |purpose| derived(&tree.master, purpose, self.store, 0);
+        let mut all = vec![("root", root), ("header", keys.header), ("tree", keys.tree)];
+        all.extend([("token", under(b"token key")), ("signing seed", under(b"signing seed"))]);
+        all.extend([("store", under(b"store key")), ("audit", under(b"audit key"))]);
+        all.extend([("master", tree.master), ("page", tree.page)]);
+        all.extend(tree.epochs.into_iter().map(|key| ("wrapping", key)));
+        all.into_iter().map(|(name, key)| (name, key.bytes().map(|byte| byte ^ mask))).collect()
     }
 
     /// Which store these keys are for.

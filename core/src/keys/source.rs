@@ -35,7 +35,7 @@ impl RawKey {
     pub fn new(bytes: [u8; 32]) -> Self {
         RawKey(SealKey::new(Zeroizing::new(bytes), 0))
     }
-    pub(super) fn of(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn of(bytes: &[u8; 32]) -> Self {
         RawKey(SealKey::made(0, |out| out.copy_from_slice(bytes)))
     }
 }

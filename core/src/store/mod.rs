@@ -25,6 +25,8 @@ mod terms;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, target_os = "linux"))]
+mod wiping;
 
 pub(crate) use aside::{AsideKey, AsideKind};
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
