@@ -491,6 +491,11 @@ typedef struct ehr_fhirpath_result ehr_fhirpath_result;
 typedef struct ehr_key ehr_key;
 
 /*
+ Texts: shares to print, or names of ways to open a store.
+ */
+typedef struct ehr_key_texts ehr_key_texts;
+
+/*
  Lines of the import ledger.
  */
 typedef struct ehr_ledger ehr_ledger;
@@ -734,6 +739,24 @@ typedef struct {
      */
     ehr_str bytes;
 } ehr_quarantined;
+
+/*
+ How often the keys of a store were rotated.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_key_status), set by the caller.
+     */
+    size_t size;
+    /*
+     Which root it is: 1 for the first, one more with each rotation.
+     */
+    uint32_t root_epoch;
+    /*
+     How often the ways to open the store or its roots were changed, the first included.
+     */
+    uint32_t revision;
+} ehr_key_status;
 
 /*
  Who acts. The host answers for it having checked who this is.
@@ -1058,6 +1081,158 @@ ehr_status ehr_session_release(const ehr_session *session,
                                uint64_t number,
                                ehr_str mended,
                                ehr_error **error_out);
+
+/*
+ Makes a recovery key: 32 random bytes to print and lock away. `*text_out` is what to print.
+
+ Ownership: on EHR_OK both results are the caller's; release them with ehr_key_free() and ehr_text_free(). The text is not wiped
+            by ehr_text_free(): print it and end the program.
+ Errors:    EHR_RANDOM_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_key_recovery_new(ehr_key **key_out,
+                                ehr_text **text_out,
+                                ehr_error **error_out);
+
+/*
+ The recovery key that was printed as `digits`; spaces, hyphens and small letters do not matter. Release with ehr_key_free().
+
+ Errors: EHR_RECOVERY_KEY_FORM where a digit is missing or wrong.
+ */
+EHR_API
+ehr_status ehr_key_recovery(ehr_str digits,
+                            ehr_key **key_out,
+                            ehr_error **error_out);
+
+/*
+ Makes a random key and splits it into `of` shares to print, any `needed` of which give it again.
+
+ Ownership: on EHR_OK both results are the caller's; release them with ehr_key_free() and ehr_key_texts_free().
+ Errors:    EHR_INVALID_ARGUMENT unless 2 <= needed <= of; EHR_RANDOM_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_key_split(uint8_t needed,
+                         uint8_t of,
+                         ehr_key **key_out,
+                         ehr_key_texts **shares_out,
+                         ehr_error **error_out);
+
+/*
+ Puts `count` shares together that were printed. Release with ehr_key_free().
+
+ Errors: EHR_SHARE_FORM where a digit is missing or wrong; EHR_SHARES_TOO_FEW; EHR_SHARES_MIXED where they are not of one set.
+ */
+EHR_API
+ehr_status ehr_key_join(const ehr_str *shares,
+                        size_t count,
+                        ehr_key **key_out,
+                        ehr_error **error_out);
+
+/*
+ `key`, waited for at most `milliseconds` each time; then EHR_KEY_UNAVAILABLE. The host's calls run on a thread of the library;
+ one that never comes back is left to itself, so `context` of an ehr_key_source must stay valid for it.
+
+ Ownership: on EHR_OK, `*key_out` is the caller's; release it with ehr_key_free(). `key` may be released before it.
+ */
+EHR_API
+ehr_status ehr_key_deadline(const ehr_key *key,
+                            uint64_t milliseconds,
+                            ehr_key **key_out,
+                            ehr_error **error_out);
+
+/*
+ `key`, with what it answered last kept in `file` for at most `seconds`, sealed under the 32 bytes of `device`: the store opens
+ with that while `key` does not answer.
+
+ Ownership: as ehr_key_deadline().
+ Errors:    EHR_INVALID_ARGUMENT where `device` has not 32 bytes. Opening a store with it also gives EHR_CACHED_KEY_EXPIRED and
+            EHR_CLOCK_SET_BACK.
+ */
+EHR_API
+ehr_status ehr_key_cached(const ehr_key *key,
+                          ehr_str device,
+                          ehr_str file,
+                          uint64_t seconds,
+                          ehr_key **key_out,
+                          ehr_error **error_out);
+
+/*
+ How many texts there are.
+ */
+EHR_API size_t ehr_key_texts_count(const ehr_key_texts *texts);
+
+/*
+ One text, from 0; empty where there is none of that number. Ownership: it belongs to `texts`.
+ */
+EHR_API ehr_str ehr_key_texts_get(const ehr_key_texts *texts, size_t index);
+
+/*
+ Releases texts and wipes them. NULL is fine.
+ */
+EHR_API void ehr_key_texts_free(ehr_key_texts *texts);
+
+/*
+ The names of the ways to open the store, and how often its keys were rotated. Needs an administrator.
+
+ Ownership: on EHR_OK, `*names_out` is the caller's; release it with ehr_key_texts_free().
+ Errors:    EHR_DENIED; EHR_INVALID_ARGUMENT where `status_out->size` is not set.
+ */
+EHR_API
+ehr_status ehr_session_key_status(const ehr_session *session,
+                                  ehr_key_status *status_out,
+                                  ehr_key_texts **names_out,
+                                  ehr_error **error_out);
+
+/*
+ Adds a way to open the store, or puts another in place of the one of the same name. `current` is one that opens it now. A copy
+ of the file that was made before opens as it did before. Needs an administrator.
+
+ Errors: EHR_DENIED; EHR_WRONG_KEY where `current` does not open the store; EHR_INVALID_ARGUMENT where there is no room for it;
+         EHR_KEY_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_put_key(const ehr_session *session,
+                               const ehr_key *current,
+                               const ehr_key *added,
+                               ehr_error **error_out);
+
+/*
+ Takes the way of that name to open the store away. `current` is one that opens it now. Needs an administrator.
+
+ Errors: EHR_DENIED; EHR_WRONG_KEY; EHR_NOT_FOUND; EHR_LAST_KEY where there is no other.
+ */
+EHR_API
+ehr_status ehr_session_remove_key(const ehr_session *session,
+                                  const ehr_key *current,
+                                  ehr_str name,
+                                  ehr_error **error_out);
+
+/*
+ Makes another root: from then on exactly the `count` keys at `sources` open the store. `current` is one that opens it now, and
+ may be among them. A copy of the file that was made before opens with its old keys only. Needs an administrator.
+
+ Ownership: on EHR_OK, `*dropped_out` has the names of the ways that open the store no more; release it with ehr_key_texts_free().
+ Errors:    EHR_DENIED; EHR_WRONG_KEY; EHR_LAST_KEY where no key is given; EHR_INVALID_ARGUMENT for two keys of one name;
+            EHR_KEY_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_rotate_root(const ehr_session *session,
+                                   const ehr_key *current,
+                                   const ehr_key *const *sources,
+                                   size_t count,
+                                   ehr_key_texts **dropped_out,
+                                   ehr_error **error_out);
+
+/*
+ Wraps the keys of all patients under a new key and destroys the one before; `*count_out` is how many there were. No record is
+ written anew. Needs an administrator.
+
+ Errors: EHR_DENIED, EHR_STORE_IO. After a failure every record opens, and calling again goes on.
+ */
+EHR_API
+ehr_status ehr_session_rotate_patient_keys(const ehr_session *session,
+                                           uint64_t *count_out,
+                                           ehr_error **error_out);
 
 /*
  The resource type, such as `Patient`. Ownership: the text lives for ever.

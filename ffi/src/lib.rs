@@ -7,6 +7,7 @@ mod fhirpath;
 mod guard;
 mod handle;
 mod import;
+mod keys;
 mod record;
 mod session;
 mod store;

@@ -24,7 +24,7 @@ pub struct ehr_store {
     _private: [u8; 0],
 }
 
-type Key = Box<dyn KeySource>;
+pub(crate) type Key = Box<dyn KeySource>;
 
 /// A host's key management. Both calls give 0 on success; anything else is reported as EHR_KEY_UNAVAILABLE.
 ///
@@ -151,7 +151,7 @@ pub extern "C" fn ehr_key_free(key: *mut ehr_key) {
     });
 }
 
-fn path(path: ehr_str) -> Result<PathBuf> {
+pub(crate) fn path(path: ehr_str) -> Result<PathBuf> {
     // SAFETY: by the header's convention the argument is readable for the length it states during the call.
     unsafe { path.text() }.map(PathBuf::from)
 }

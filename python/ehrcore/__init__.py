@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import NamedTuple, Optional, Protocol
 
 from . import _native
-from ._native import Conflict, Denied, InvalidRecord, Issue, Locked, NotFound, WrongKey, __version__
+from ._native import Conflict, Denied, InvalidRecord, Issue, Key, Locked, NotFound, WrongKey, __version__
 from ._native import EhrError as Error
 
 __all__ = [
-    "AuditEvent", "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "KeySource", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "create", "open", "validate",
+    "AuditEvent", "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "create", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -183,6 +183,22 @@ class AuditEvent(NamedTuple):
     id: str
     version: int
     count: int
+
+
+class KeyStatus(NamedTuple):
+    """The ways to open a store by name, and how often its root and all of them were changed."""
+
+    names: tuple
+    root_epoch: int
+    revision: int
+
+
+class Rotated(NamedTuple):
+    """What a rotation of the root did; `dropped` are the ways whose keys were not given: they open the store no more."""
+
+    root_epoch: int
+    names: tuple
+    dropped: tuple
 
 
 class Quarantined:
@@ -358,6 +374,32 @@ class Session:
         events = self._held.audit(start, count)
         return [AuditEvent(at=_when(event.pop("micros")), **event) for event in events]
 
+    def keys(self):
+        """The names of the ways to open the store."""
+        return list(self.key_status().names)
+
+    def key_status(self):
+        """The ways to open the store, and how often its keys were rotated."""
+        names, root_epoch, revision = _native.key_status(self._held)
+        return KeyStatus(tuple(names), root_epoch, revision)
+
+    def put_key(self, current, added):
+        """Adds a way to open the store, or puts another in place of the one of the same name. `current` opens it now."""
+        _native.put_key(self._held, current, added)
+
+    def remove_key(self, current, name):
+        """Takes a way to open the store away. `current` opens it now; the last way stays."""
+        _native.remove_key(self._held, current, name)
+
+    def rotate_root(self, current, sources):
+        """Makes another root: from then on exactly the keys in `sources` open the store, and old copies only with their own."""
+        root_epoch, names, dropped = _native.rotate_root(self._held, current, list(sources))
+        return Rotated(root_epoch, tuple(names), tuple(dropped))
+
+    def rotate_patient_keys(self):
+        """Wraps the keys of all patients under a new key and destroys the one before; gives how many there were."""
+        return _native.rotate_patient_keys(self._held)
+
     def verify(self):
         """Verifies the audit log and every record; gives (events, records, patients)."""
         return self._held.verify()
@@ -402,21 +444,30 @@ class KeySource(Protocol):
         """The root again."""
 
 
-def _host(source):
-    return None if source is None else (source.name, source)
+def _key(passphrase, key, source):
+    given = [what for what in (passphrase, key, source) if what is not None]
+    if len(given) != 1:
+        error = Error("give a passphrase, a key or a key source, and one of them")
+        error.code = "invalid-argument"
+        raise error
+    if source is not None:
+        return Key.host(source)
+    if passphrase is not None:
+        return Key.passphrase(passphrase)
+    return key if isinstance(key, Key) else Key.raw(key)
 
 
 def create(path, *, passphrase=None, key=None, source=None):
-    """Makes a new store in one new file, with a passphrase, a key of 32 bytes, or your key management.
+    """Makes a new store in one new file, with a passphrase, a key (32 bytes or a Key), or your key management.
 
     A `source` (see KeySource) has a `name` that stays the same and must authenticate `context`. Whatever it raises comes back as the error `key-unavailable`.
     """
-    return Store(_native.open_store(os.fspath(path), True, passphrase, key, _host(source)))
+    return Store(_native.open_store(os.fspath(path), True, _key(passphrase, key, source)))
 
 
 def open(path, *, passphrase=None, key=None, source=None):
     """Opens a store with what it was made with."""
-    return Store(_native.open_store(os.fspath(path), False, passphrase, key, _host(source)))
+    return Store(_native.open_store(os.fspath(path), False, _key(passphrase, key, source)))
 
 
 def validate(resource):

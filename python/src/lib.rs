@@ -2,6 +2,7 @@
 
 mod error;
 mod fhirpath;
+mod keys;
 mod session;
 mod store;
 mod terminology;
@@ -34,6 +35,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Record>()?;
     module.add_class::<Store>()?;
     module.add_class::<Session>()?;
+    module.add_class::<keys::Key>()?;
+    module.add_function(wrap_pyfunction!(keys::key_status, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::put_key, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::remove_key, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::rotate_root, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::rotate_patient_keys, module)?)?;
     module.add_class::<terminology::Terminology>()?;
     module.add_class::<validate::Validator>()?;
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;

@@ -90,7 +90,7 @@ pub(crate) fn records(all: Vec<Stored>) -> Vec<Record> {
 pub(crate) struct Session(pub(crate) std::sync::Mutex<Option<Arc<ehr::Session>>>);
 
 impl Session {
-    fn with<T: Send>(
+    pub(crate) fn with<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&ehr::Session) -> Result<T, Error> + Send,

@@ -1,12 +1,13 @@
 //! Stores and the keys that open them.
 
 use crate::error::{raise, run};
+use crate::keys::Key;
 use crate::session::Session;
 use ehrcore::access::{Purpose, Role};
 use ehrcore::ehr::{self, Actor, Options};
 use ehrcore::error::{Code, Error};
 use ehrcore::id::Random;
-use ehrcore::keys::{KeySource, Passphrase, RawKey};
+use ehrcore::keys::KeySource;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
@@ -18,9 +19,9 @@ use zeroize::Zeroizing;
 pub(crate) struct Store(std::sync::Mutex<Option<ehr::Ehr>>);
 
 /// The host's key management in Python: an object with `name`, `wrap(context, root)` and `unwrap(context, wrapped)`.
-struct Host {
-    name: String,
-    held: Py<PyAny>,
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) held: Py<PyAny>,
 }
 
 impl Host {
@@ -49,38 +50,9 @@ impl KeySource for Host {
     }
 }
 
-fn source(
-    passphrase: Option<&str>,
-    key: Option<&[u8]>,
-    host: Option<(String, Py<PyAny>)>,
-) -> Result<Box<dyn KeySource>, Error> {
-    if let Some((name, held)) = host {
-        return match (passphrase, key) {
-            (None, None) => Ok(Box::new(Host { name, held })),
-            _ => Err(Code::InvalidArgument.error().expected("a passphrase, a key or a key source")),
-        };
-    }
-    match (passphrase, key) {
-        (Some(passphrase), None) => Ok(Box::new(Passphrase::new(passphrase))),
-        (None, Some(key)) => {
-            let key = key.try_into().map_err(|_| Code::InvalidArgument.error().expected("a key of 32 bytes"))?;
-            Ok(Box::new(RawKey::new(key)))
-        }
-        _ => Err(Code::InvalidArgument.error().expected("a passphrase, a key or a key source")),
-    }
-}
-
 #[pyfunction]
-#[pyo3(signature = (path, create, passphrase=None, key=None, host=None))]
-pub(crate) fn open_store(
-    py: Python<'_>,
-    path: PathBuf,
-    create: bool,
-    passphrase: Option<&str>,
-    key: Option<&[u8]>,
-    host: Option<(String, Py<PyAny>)>,
-) -> PyResult<Store> {
-    let source = source(passphrase, key, host).map_err(|error| raise(py, &error))?;
+pub(crate) fn open_store(py: Python<'_>, path: PathBuf, create: bool, key: &Key) -> PyResult<Store> {
+    let source = key.0.clone();
     let ehr = run(py, move || {
         let options = Options::default();
         if create { ehr::Ehr::create(path, &*source, options) } else { ehr::Ehr::open(path, &*source, options) }

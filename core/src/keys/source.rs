@@ -27,6 +27,21 @@ pub trait KeySource: Send + Sync {
     fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>>;
 }
 
+impl KeySource for Box<dyn KeySource> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+    fn wrap(&self, context: &[u8], root: &[u8; 32], random: &dyn Random) -> Result<Vec<u8>> {
+        (**self).wrap(context, root, random)
+    }
+    fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
+        (**self).unwrap(context, wrapped)
+    }
+}
+
 /// 32 bytes that the host keeps.
 pub struct RawKey(SealKey);
 

@@ -6,6 +6,7 @@
 
 mod demo;
 mod explain;
+mod keys;
 mod output;
 mod store;
 mod uscdi;
@@ -28,8 +29,8 @@ struct Arguments {
 }
 
 const AFTER: &str = "\
-Keys: --key-file FILE or EHR_KEY_FILE names a file of 64 hexadecimal digits; otherwise a passphrase is asked for, or read from
-the file that EHR_PASSPHRASE_FILE names.
+Keys: --key-file FILE or EHR_KEY_FILE names a file of 64 hexadecimal digits, of a recovery key, or of shares, one on each line;
+otherwise a passphrase is asked for, or read from the file that EHR_PASSPHRASE_FILE names.
 
 Exit codes: 0 done; 1 findings or a failed check; 2 usage; 3 denied; 4 not found; 5 key; 6 locked, damaged or no store;
 7 input or output.
@@ -44,7 +45,7 @@ Example:
 pub(crate) struct Access {
     /// The store
     store: PathBuf,
-    /// File with the key: 64 hexadecimal digits
+    /// File with the key: 64 hexadecimal digits, a recovery key, or shares
     #[arg(long, env = "EHR_KEY_FILE")]
     key_file: Option<PathBuf>,
     /// Who acts: the id kept in the audit log
@@ -177,6 +178,9 @@ enum Command {
         #[command(flatten)]
         access: Access,
     },
+    /// List, add, remove and rotate the keys that open a store
+    #[command(subcommand)]
+    Key(keys::KeyCommand),
     /// See it all on made-up charts
     Demo {
         /// Folder to leave the results in
@@ -242,6 +246,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),
         Command::Ledger { access } => store::ledger(&access),
+        Command::Key(command) => keys::run(command, json),
         Command::Demo { out, patients } => demo::run(&out, patients),
         Command::Completions { shell } => {
             let mut command = <Arguments as clap::CommandFactory>::command();
@@ -270,7 +275,16 @@ fn exit_code(code: Code) -> u8 {
     match code {
         Code::Denied | Code::AuditUnavailable | Code::PurposeRequired => 3,
         Code::NotFound | Code::QuarantineUnknown => 4,
-        Code::WrongKey | Code::KeyUnavailable | Code::KeyWeak => 5,
+        Code::WrongKey
+        | Code::KeyUnavailable
+        | Code::KeyWeak
+        | Code::LastKey
+        | Code::RecoveryKeyForm
+        | Code::HeaderOld
+        | Code::KeyEpochGone
+        | Code::ShareForm
+        | Code::SharesTooFew
+        | Code::SharesMixed => 5,
         Code::Locked | Code::Corrupt | Code::NotAStore | Code::StoreExists | Code::Poisoned | Code::AuditBroken => 6,
         Code::Io | Code::StoreIo => 7,
         Code::InvalidArgument | Code::QueryInvalid => 2,

@@ -7,30 +7,47 @@ use ehrcore::ehr::{Actor, Ehr, Options, SearchOptions, Session, VerifyLevel};
 use ehrcore::error::Code;
 use ehrcore::exchange::{ImportOptions, ImportSummary, Progress};
 use ehrcore::id::{Random, SystemRandom};
-use ehrcore::keys::{KeySource, Passphrase, RawKey};
+use ehrcore::keys::{KeySource, Passphrase, RawKey, RecoveryKey, Share, SharedKey};
 use ehrcore::schema::ResourceType;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-fn read_key(file: &Path) -> Result<RawKey, Failure> {
+/// The key in a file: 64 hexadecimal digits, a recovery key as it was printed, or a share on each line.
+pub(crate) fn read_key(file: &Path) -> Result<Box<dyn KeySource>, Failure> {
     let text = std::fs::read_to_string(file)?;
-    let text = text.trim();
-    let wrong = || Failure::Library(Code::WrongKey.error().expected("a key file of 64 hexadecimal digits"));
-    if text.len() != 64 || !text.is_ascii() {
-        return Err(wrong());
+    let digits = |line: &str| line.chars().filter(char::is_ascii_hexdigit).count();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.as_slice() {
+        [line] if line.len() == 64 => {
+            let mut key = [0; 32];
+            for (i, byte) in key.iter_mut().enumerate() {
+                *byte =
+                    line.get(2 * i..2 * i + 2).and_then(|two| u8::from_str_radix(two, 16).ok()).ok_or_else(wrong)?;
+            }
+            Ok(Box::new(RawKey::new(key)))
+        }
+        [line] if digits(line) == RECOVERY_DIGITS => Ok(Box::new(RecoveryKey::parse(line)?)),
+        [first, ..] if digits(first) == SHARE_DIGITS => {
+            let shares = lines.iter().map(|line| Share::parse(line)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Box::new(SharedKey::join(&shares)?))
+        }
+        _ => Err(wrong()),
     }
-    let mut key = [0; 32];
-    for (i, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| wrong())?;
-    }
-    Ok(RawKey::new(key))
 }
 
-fn key(file: Option<PathBuf>, twice: bool) -> Result<Box<dyn KeySource>, Failure> {
+const RECOVERY_DIGITS: usize = 68;
+const SHARE_DIGITS: usize = 90;
+
+fn wrong() -> Failure {
+    let expected = "a key file of 64 hexadecimal digits, a recovery key, or a share on each line";
+    Failure::Library(Code::WrongKey.error().expected(expected))
+}
+
+pub(crate) fn key(file: Option<PathBuf>, twice: bool) -> Result<Box<dyn KeySource>, Failure> {
     if let Some(file) = file {
-        return Ok(Box::new(read_key(&file)?));
+        return read_key(&file);
     }
     if let Some(file) = std::env::var_os("EHR_PASSPHRASE_FILE") {
         let text = std::fs::read_to_string(file)?;
@@ -39,6 +56,11 @@ fn key(file: Option<PathBuf>, twice: bool) -> Result<Box<dyn KeySource>, Failure
     if !std::io::stdin().is_terminal() {
         return Err(Failure::Usage("no key: give --key-file, EHR_KEY_FILE or EHR_PASSPHRASE_FILE"));
     }
+    prompted(twice)
+}
+
+/// A passphrase from the terminal.
+pub(crate) fn prompted(twice: bool) -> Result<Box<dyn KeySource>, Failure> {
     let phrase = rpassword::prompt_password("Passphrase: ")?;
     if twice && phrase != rpassword::prompt_password("Again: ")? {
         return Err(Failure::Usage("the passphrases differ"));
@@ -93,7 +115,7 @@ pub(crate) fn clinician(access: &Access) -> Result<Session, Failure> {
     session(access, Role::Physician, Purpose::Treatment)
 }
 
-fn administrator(access: &Access) -> Result<Session, Failure> {
+pub(crate) fn administrator(access: &Access) -> Result<Session, Failure> {
     session(access, Role::Administrator, Purpose::Operations)
 }
 
