@@ -82,13 +82,13 @@ int main(int count, char **arguments)
     actor.role = text("physician");
     actor.patient = text("");
     if (ehr_key_raw(key, &raw, &error) != EHR_OK || ehr_create(text(file), raw, &store, &error) != EHR_OK
-        || ehr_store_session(store, &actor, text("TREAT"), &session, &error) != EHR_OK
+        || ehr_session_open(store, &actor, text("TREAT"), &session, &error) != EHR_OK
         || ehr_session_write(session, text(patient), &record, &error) != EHR_OK)
         return failed("a new store", error);
     ehr_record_free(record);
     ehr_session_free(session);
     actor.role = text("administrator");
-    if (ehr_store_session(store, &actor, text("HOPERAT"), &session, &error) != EHR_OK)
+    if (ehr_session_open(store, &actor, text("HOPERAT"), &session, &error) != EHR_OK)
         return failed("session", error);
     result = rotate(session, raw, &paper, &shared, &shares);
     ehr_session_free(session);
