@@ -12,13 +12,16 @@ const THROUGH: &[(&str, &str)] = &[
     ("write", "change_set with one record"),
     ("write_if_match", "change_set with one record"),
     ("change_set", "enters as update or delete"),
+    ("backup_since", "a backup, enters as such"),
+    ("with_limits", "shows nothing"),
+    ("set_limits", "shows nothing"),
     ("close", "ends the session"),
 ];
 
 /// Lines of the table that are not the name of a call.
 const VARIANTS: &[(&str, &str)] = &[("update", "change_set"), ("provenance_of_version", "provenance")];
 
-/// Public calls on the store itself: they show no record, and say what they do in another way.
+/// Public calls on the store itself, which show no record.
 const WITHOUT_SESSION: &[&str] = &[
     "create",
     "open",
@@ -30,6 +33,10 @@ const WITHOUT_SESSION: &[&str] = &[
     "audit_public_key",
     "store_id",
     "compact",
+    "condition",
+    "create_on",
+    "open_on",
+    "restore",
 ];
 
 /// The public functions of `impl NAME` in the sources of the library.
