@@ -264,7 +264,7 @@ fn text(value: &str) -> String {
 }
 
 /// A letter, or U+FFFD for one that is a command: controls (also those of Unicode for the order of letters).
-pub(super) fn printable(letter: char) -> char {
+pub(crate) fn printable(letter: char) -> char {
     match letter {
         '\u{0}'..='\u{1f}'
         | '\u{7f}'..='\u{9f}'

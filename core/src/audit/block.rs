@@ -126,7 +126,6 @@ impl Block {
     ///
     /// # Errors
     /// - `audit-broken`: one of them cannot be read. Of `show`.
-    #[allow(dead_code)] // reports are next
     pub(super) fn scan(&self, mut show: impl FnMut(u64, &Line<'_>) -> Result<()>) -> Result<()> {
         for (number, place) in (self.first..).zip(&self.places) {
             let line = Line::read(&self.lines[place.event.clone()]).ok_or_else(|| Code::AuditBroken.error())?;

@@ -436,7 +436,6 @@ impl<'a> Line<'a> {
         u64::from_be_bytes(self.array(28))
     }
     /// Whether it shows records of several patients.
-    #[allow(dead_code)] // reports are next
     pub(super) fn has_patients(&self) -> bool {
         !self.patients.is_empty()
     }

@@ -9,16 +9,21 @@ mod balp;
 mod block;
 mod event;
 mod export;
+mod ground;
 mod head;
 mod proof;
+mod select;
 mod tree;
 
+pub(crate) use balp::printable;
 #[cfg(test)]
 pub(crate) use balp::{PURPOSES, ROLES};
 pub use event::{Event, EventKind, MOST_PATIENTS, NAME_BYTES, TEXT_BYTES};
 pub use export::export;
+pub use ground::Ground;
 pub use head::{Head, head};
 pub use proof::{Proof, continuation, path_text, prove};
+pub use select::{Filter, select};
 pub use tree::{Frontier, Hash, Nodes, consistency, continues, includes, inclusion, leaf_hash, root_of};
 
 use crate::error::{Code, Result};

@@ -14,6 +14,7 @@ mod known;
 mod pass;
 mod path;
 mod policy;
+mod report;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use glass::{Emergency, Notify};
 pub use keys::Rotated;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
+pub use report::{Disclosure, Report, Table as ReportTable};
 pub(crate) use session::{Claim, checked, with_id};
 pub use session::{
     Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,

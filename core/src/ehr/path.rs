@@ -85,6 +85,10 @@ paths! {
     AuditProof = "audit_proof": Audit, AuditRead, AtOnce;
     /// [`super::Session::audit_continues`]
     AuditContinues = "audit_continues": Audit, AuditRead, AtOnce;
+    /// [`super::Session::audit_report`]
+    AuditReport = "audit_report": Audit, AuditReport, AtOnce;
+    /// [`super::Session::disclose`]
+    Disclose = "disclose": Disclose, Disclose, AtOnce;
     /// [`super::Session::audit_export`]
     AuditExport = "audit_export": Audit, AuditExport, AtOnce;
     /// [`super::Session::verify`]

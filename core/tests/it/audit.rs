@@ -1,11 +1,14 @@
 //! The audit log as a host sees it: no call without its event, proofs, exports that others can check.
 
-use crate::path::{administrator, create, kind, physician};
-use ehrcore::audit::{EventKind, Head};
-use ehrcore::ehr::{Ehr, Path, SearchOptions};
+use crate::path::{administrator, create, key, kind, physician};
+use ehrcore::access::{Purpose, Role};
+use ehrcore::audit::{EventKind, Ground, Head};
+use ehrcore::ehr::{Actor, Disclosure, Ehr, Options, Path, Report, ReportTable, SearchOptions};
 use ehrcore::error::Code;
+use ehrcore::time::{ManualClock, Timestamp};
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
 
 /// Public calls of a session that go in through another call, or show nothing: each with its reason.
 const THROUGH: &[(&str, &str)] = &[
@@ -161,4 +164,83 @@ fn an_export_is_verified_by_a_program_that_is_not_ours_and_holds_only_an_older_h
     assert!(verify(&[]).1.contains("BROKEN"));
     let other = Head { size: 5, ..since };
     assert_eq!(session.audit_continues(&other).map(|_| ()).unwrap_err().code(), Code::AuditBroken);
+}
+
+#[test]
+fn a_report_says_who_saw_a_patient_also_by_a_search_and_names_records_only_while_they_can_be_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = used(folder.path());
+    let other = ehr.session(Actor::new("nurse-joy", Role::Nurse).through_client("ward"), Purpose::Treatment);
+    let other = other.expect("a session");
+    other.read(kind("Patient"), "p3").expect("there");
+    other.read(kind("Patient"), "p4").expect("there");
+    drop(other);
+    let session = administrator(&ehr);
+    let column = |table: &ReportTable, name: &str| {
+        let at = table.columns.iter().position(|column| *column == name).expect("a column");
+        table.rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>()
+    };
+    let seen = session.audit_report(Report::Patient("p3")).expect("it may");
+    assert_eq!(column(&seen, "what"), ["create", "read", "search", "read", "audit-report"]);
+    assert_eq!(column(&seen, "who"), ["dr-grey", "dr-grey", "dr-grey", "nurse-joy", "admin"]);
+    assert_eq!(column(&seen, "record"), ["Patient/p3", "Patient/p3", "Patient", "Patient/p3", ""]);
+    assert_eq!(column(&seen, "client")[3], "ward");
+    let did = session.audit_report(Report::Actor("nurse-joy")).expect("it may");
+    assert_eq!(column(&did, "what"), ["session-open", "read", "read"]);
+    // Once everything is taken out, that is about every patient.
+    session.export_ndjson(&folder.path().join("all")).expect("it exports");
+    let seen = session.audit_report(Report::Patient("p3")).expect("it may");
+    assert!(column(&seen, "what").contains(&"export".to_owned()));
+    assert!(seen.notes.iter().any(|note| note.contains("whole store")), "{:?}", seen.notes);
+    let code = |result: ehrcore::error::Result<ReportTable>| result.unwrap_err().code();
+    assert_eq!(code(session.audit_report(Report::Patient("nobody"))), Code::NotFound);
+    assert_eq!(code(session.audit_report(Report::Patient("#0"))), Code::NotFound);
+    assert_eq!(code(physician(&ehr).audit_report(Report::BreakGlass)), Code::Denied);
+    let by_number = session.audit_report(Report::Patient("#4")).expect("it may");
+    assert_eq!(column(&by_number, "record")[0], "Patient/p3", "the fourth patient");
+    let asked =
+        session.audit(0, 1000).expect("it may").into_iter().filter(|(_, event)| event.query == "who saw a patient");
+    assert!(asked.count() >= 3, "the reports are on record, with what was asked");
+}
+
+#[test]
+fn an_accounting_lists_what_the_rule_counts_and_says_what_it_leaves_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(ManualClock::new(Timestamp(1_500_000_000_000_000)));
+    let options = Options { clock: clock.clone(), ..Options::default() };
+    let ehr = Ehr::create(folder.path().join("clinic.ehr"), &key(), options).expect("a new store");
+    let clinician = physician(&ehr);
+    for id in ["p1", "p2"] {
+        let record = format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
+        clinician.write(record.as_bytes()).expect("it is valid");
+    }
+    let to = |patient, recipient, ground| {
+        let told =
+            Disclosure { patient, recipient, ground, content: "a report of measles", purpose: "as the law asks" };
+        clinician.disclose(&told)
+    };
+    to("p1", "Old registry", Ground::PublicHealth).expect("it may");
+    clock.advance(7 * 366 * 86_400_000_000);
+    to("p1", "County registry, 1 Main St", Ground::PublicHealth).expect("it may");
+    to("p1", "Dr. Roe", Ground::Treatment).expect("it may");
+    to("p2", "Court", Ground::Judicial).expect("it may");
+    clinician.export_chart("p1").expect("it may");
+    assert_eq!(to("nobody", "Court", Ground::Judicial).unwrap_err().code(), Code::NotFound);
+    assert_eq!(to("p1", " ", Ground::Judicial).unwrap_err().code(), Code::InvalidArgument);
+    let session = administrator(&ehr);
+    let table = session.audit_report(Report::Disclosures("p1")).expect("it may");
+    assert_eq!(table.rows.len(), 1, "{}", table.to_text());
+    assert_eq!(
+        table.rows[0][2..6],
+        ["County registry, 1 Main St", "a report of measles", "as the law asks", "public-health (164.512(b))",]
+    );
+    assert!(table.notes[0].contains("2 disclosures on the ground of treatment are not listed"), "{:?}", table.notes);
+    let of_other = session.audit_report(Report::Disclosures("p2")).expect("it may");
+    assert_eq!(of_other.rows.len(), 1);
+    // The recipient is in the event; what was said and why is sealed beside it.
+    let told = session.audit(0, 1000).expect("it may").into_iter().find(|(_, event)| event.kind == EventKind::Disclose);
+    let (number, event) = told.expect("there");
+    assert_eq!((event.recipient.as_str(), event.query.as_str()), ("Old registry", "a report of measles"));
+    let proof = session.audit_proof(number).expect("there");
+    assert!(!String::from_utf8_lossy(&proof.event).contains("measles"));
 }
