@@ -16,6 +16,8 @@ const THROUGH: &[(&str, &str)] = &[
     ("write_if_match", "change_set with one record"),
     ("change_set", "enters as update or delete"),
     ("backup_since", "a backup, enters as such"),
+    ("emergency", "what break_glass gave, shown again to its own session"),
+    ("overdue_requests", "enters as requests"),
     ("with_limits", "shows nothing"),
     ("set_limits", "shows nothing"),
     ("close", "ends the session"),
