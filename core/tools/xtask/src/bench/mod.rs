@@ -2,9 +2,10 @@
 //!
 //! `--quick` takes fewer samples and leaves out what has to be built first. `EHRCORE_FULL=1` adds what takes minutes: an import of
 //! 1 GB and a store of 200,000 resources. Times of one run stand beside a yardstick of the same run: on a busy machine only the
-//! ratios mean something.
+//! ratios mean something. `--encryption` compares with a build without encryption, `--rotation` rotates the keys of a million resources.
 
 mod full;
+mod keys;
 mod product;
 mod reading;
 mod storing;
@@ -29,6 +30,12 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     }
     if let ["--import", store, source] = arguments {
         return full::import(Path::new(store), Path::new(source));
+    }
+    match arguments {
+        ["--encryption"] => return keys::encryption(),
+        ["--encryption-part"] => return keys::part(),
+        ["--rotation"] => return keys::rotation(),
+        _ => {}
     }
     let quick = arguments.contains(&"--quick");
     let folder = tempfile::tempdir()?;
