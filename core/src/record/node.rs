@@ -101,6 +101,16 @@ impl<'a> Node<'a> {
     pub fn text(self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name)?.as_str()
     }
+    /// Whether it is a string with this text.
+    pub(crate) fn is_text(self, text: &str) -> bool {
+        let row = self.row();
+        row.kind == NodeKind::String
+            && if row.flags & Row::ESCAPES == 0 {
+                self.raw() == text.as_bytes()
+            } else {
+                unescape(self.raw(), true) == text
+            }
+    }
     /// The values of a property that may repeat: the items of its array, or the value itself.
     pub fn list(self, name: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
         self.get(name).into_iter().flat_map(Node::items)

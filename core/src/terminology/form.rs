@@ -39,7 +39,7 @@ impl Form {
                 known => Some(known),
             },
             Form::MimeType => Some(mime_type(code)),
-            Form::Unit => Some(Unit::parse(code).is_ok()),
+            Form::Unit => Some(facts::UNITS.binary_search(&code).is_ok() || Unit::parse(code).is_ok()),
             Form::Uri => Some(!code.is_empty() && !code.contains(char::is_whitespace)),
         }
     }
@@ -180,6 +180,8 @@ mod tests {
     fn media_types_units_and_uris_are_judged_by_their_grammar() {
         let types = ["text/plain", "application/fhir+json; fhirVersion=4.0", "image/*", "text/plain;charset=utf-8"];
         judge(Form::MimeType, &types, &["", "text", "text/", "/plain", "te xt/plain", "text/plain;charset"], &[]);
+        judge(Form::Unit, facts::UNITS, &[], &[]);
+        assert!(facts::UNITS.is_sorted() && facts::UNITS.iter().all(|unit| Unit::parse(unit).is_ok()));
         judge(Form::Unit, &["mg/dL", "mm[Hg]", "1"], &["mmHg", ""], &[]);
         judge(Form::Uri, &["urn:oid:1.2", "http://example.org"], &["", "a b"], &[]);
     }

@@ -76,8 +76,26 @@ impl<'a> Coding<'a> {
         if let Some(code) = node.as_str() {
             return Some(Coding { system: None, version: None, code, display: None });
         }
-        let display = node.text("display").filter(|_| node.get("unit").is_none());
-        Some(Coding { system: node.text("system"), version: node.text("version"), code: node.text("code")?, display })
+        let (mut system, mut version, mut code, mut display, mut unit) = (None, None, None, None, false);
+        for child in node.values() {
+            let slot = match child.key() {
+                b"system" => &mut system,
+                b"version" => &mut version,
+                b"code" => &mut code,
+                b"display" => &mut display,
+                b"unit" => {
+                    unit = true;
+                    continue;
+                }
+                _ => continue,
+            };
+            if slot.is_none() {
+                *slot = Some(child);
+            }
+        }
+        let text = |node: Option<Node<'a>>| node.and_then(Node::as_str);
+        let display = text(display.filter(|_| !unit));
+        Some(Coding { system: text(system), version: text(version), code: text(code)?, display })
     }
 }
 
@@ -118,6 +136,15 @@ pub struct Match {
     pub inactive: bool,
     /// Whether the code only groups others and should not be used by itself.
     pub abstract_: bool,
+}
+
+/// What is known of a URL that is to be a code system.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'t> {
+    pub(crate) known: Option<&'t Arc<CodeSystem>>,
+    form: Option<Form>,
+    /// Whether it is the URL of a value set.
+    pub(crate) value_set: bool,
 }
 
 /// Why a code was not checked.
@@ -220,7 +247,7 @@ impl Terminology {
 
     /// Whether a code is in a compiled value set.
     pub fn validate_in(&self, set: &ValueSet, coding: &Coding<'_>) -> Outcome {
-        match self.stand(set, coding) {
+        match self.stand(set, coding, true) {
             Ok(found) => Outcome::In(self.matched(Some(set), coding.system.as_deref().or(found.as_deref()), coding)),
             Err(outcome) => outcome,
         }
@@ -228,11 +255,17 @@ impl Terminology {
 
     /// Whether a code is in a compiled value set, and nothing more about it.
     pub(crate) fn is_in(&self, set: &ValueSet, coding: &Coding<'_>) -> Outcome {
-        self.stand(set, coding).map_or_else(|outcome| outcome, |_| Outcome::In(Match::default()))
+        self.stand(set, coding, false).map_or_else(|outcome| outcome, |_| Outcome::In(Match::default()))
     }
 
-    /// The system in which a code of a value set was found, or how else it stands to the set.
-    fn stand(&self, set: &ValueSet, coding: &Coding<'_>) -> std::result::Result<Option<Arc<str>>, Outcome> {
+    /// The system in which a code of a value set was found, or how else it stands to the set; `exact` tells a code that is not
+    /// in from one that there is not.
+    fn stand(
+        &self,
+        set: &ValueSet,
+        coding: &Coding<'_>,
+        exact: bool,
+    ) -> std::result::Result<Option<Arc<str>>, Outcome> {
         let system = coding.system.as_deref();
         let question = Question {
             system,
@@ -244,7 +277,7 @@ impl Terminology {
         };
         Err(match set.contains(&question) {
             Some(true) => return Ok(question.found.take()),
-            Some(false) if self.knows(coding) == Some(false) => Outcome::CodeUnknown,
+            Some(false) if exact && self.knows(coding) == Some(false) => Outcome::CodeUnknown,
             Some(false) => Outcome::NotIn,
             None if self.knows(coding) == Some(false) => Outcome::CodeUnknown,
             None => {
@@ -275,11 +308,31 @@ impl Terminology {
     }
 
     /// As [`Terminology::validate_coding`]; of what is in, only whether the display is wrong is told.
-    pub(crate) fn judge(&self, coding: &Coding<'_>) -> Outcome {
-        match self.knows(coding) {
+    /// `facts` are those of the coding's system.
+    pub(crate) fn judge(&self, facts: &Facts<'_>, coding: &Coding<'_>) -> Outcome {
+        let known = match (&coding.version, coding.system.as_deref()) {
+            (None, Some(system)) => {
+                let here = match (facts.known, facts.form) {
+                    (Some(known), _) => known.contains(&coding.code),
+                    (None, form) => form.and_then(|form| form.contains(&coding.code)),
+                };
+                here.or_else(|| matches!(shapes::check(system, &coding.code), Some(Err(_))).then_some(false))
+            }
+            _ => self.knows(coding),
+        };
+        match known {
             Some(true) => Outcome::In(Match { display_wrong: self.says_otherwise(coding), ..Match::default() }),
             Some(false) => Outcome::CodeUnknown,
             None => self.ask(None, coding).unwrap_or(Outcome::NotChecked(Why::SystemUnknown)),
+        }
+    }
+
+    /// What is known of a code system as such.
+    pub(crate) fn facts(&self, system: &str) -> Facts<'_> {
+        Facts {
+            known: self.here(system, None),
+            form: Form::of(system),
+            value_set: self.packages.find(ResourceType::VALUE_SET, system).is_some(),
         }
     }
 

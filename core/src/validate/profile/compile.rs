@@ -1,7 +1,7 @@
 //! From StructureDefinitions to rules.
 
 use super::{
-    Aggregation, Binding, By, Closed, Constraint, Context, Discriminator, Pattern, Profile, Rule, Slicing, Step,
+    Aggregation, Binding, Brief, By, Closed, Constraint, Context, Discriminator, Pattern, Profile, Rule, Slicing, Step,
     TypeRule,
 };
 use crate::record::{Node, Record};
@@ -297,6 +297,14 @@ impl Builder {
         for at in (0..self.rules.len()).rev() {
             self.rules[at].needed = self.is_needed(at as u32, 0);
         }
+        for at in 0..self.rules.len() {
+            let brief = |child: &u32| {
+                let rule = &self.rules[*child as usize];
+                let (element, needed, must_support) = (rule.element, rule.needed, rule.must_support);
+                Brief { rule: *child, element, needed, must_support }
+            };
+            self.rules[at].briefs = self.rules[at].children.iter().map(brief).collect();
+        }
         self.rules
     }
 
@@ -332,7 +340,8 @@ impl Slicing {
 
 impl TypeRule {
     fn plain(code: &str) -> Self {
-        TypeRule { code: code.into(), profiles: Vec::new(), targets: Vec::new(), aggregation: Vec::new() }
+        let type_id = type_named(code);
+        TypeRule { code: code.into(), type_id, profiles: Vec::new(), targets: Vec::new(), aggregation: Vec::new() }
     }
     fn is_plain(&self) -> bool {
         self.profiles.is_empty() && self.targets.is_empty() && self.aggregation.is_empty()
@@ -388,7 +397,13 @@ fn type_rule(node: Node<'_>) -> Option<TypeRule> {
         Some("bundled") => Some(Aggregation::Bundled),
         _ => None,
     });
-    Some(TypeRule { profiles, targets: list("targetProfile"), aggregation: aggregation.collect(), code: code.into() })
+    Some(TypeRule {
+        profiles,
+        targets: list("targetProfile"),
+        aggregation: aggregation.collect(),
+        type_id: type_named(&code),
+        code: code.into(),
+    })
 }
 
 /// The binding, and what its extensions add to it.

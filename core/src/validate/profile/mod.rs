@@ -71,6 +71,8 @@ pub(crate) struct Rule {
     pub(crate) slicing: Option<Slicing>,
     /// Rules about elements of this one.
     pub(crate) children: Vec<u32>,
+    /// The same, with what tells whether there is anything to do.
+    pub(crate) briefs: Box<[Brief]>,
     /// Rules about its slices, in the order of the definition.
     pub(crate) slices: Vec<u32>,
     /// The rule whose children stand for this one's.
@@ -83,6 +85,17 @@ pub(crate) struct Rule {
     pub(crate) tests: OnceLock<Box<[Test]>>,
     /// What references may point to; worked out at first use.
     pub(crate) targets: OnceLock<Box<[Target]>>,
+}
+
+/// A rule about an element, in brief.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief {
+    pub(crate) rule: u32,
+    /// R4's row of the element, where it is known.
+    pub(crate) element: Option<ElementId>,
+    /// Whether something is to be said where there is no value.
+    pub(crate) needed: bool,
+    pub(crate) must_support: bool,
 }
 
 /// What a reference may point to.
@@ -108,6 +121,8 @@ pub(crate) struct Narrative {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TypeRule {
     pub(crate) code: Box<str>,
+    /// R4's type of that name.
+    pub(crate) type_id: Option<TypeId>,
     /// At least one of these profiles; any where empty.
     pub(crate) profiles: Vec<Arc<str>>,
     /// What a reference points to conforms to at least one of these; anything where empty.

@@ -77,7 +77,7 @@ impl Pattern {
 
     fn same(&self, node: Node<'_>) -> bool {
         match self {
-            Pattern::Text(text) => node.as_str().is_some_and(|found| found == **text),
+            Pattern::Text(text) => node.is_text(text),
             Pattern::Number(number) => node.as_decimal().is_some_and(|found| found.cmp_value(number).is_eq()),
             Pattern::Bool(value) => node.as_bool() == Some(*value),
             Pattern::Null => node.kind() == NodeKind::Null,

@@ -22,7 +22,9 @@ impl<'a> Run<'a> {
         resource: usize,
     ) {
         for constraint in &rule.constraints {
-            if present.is_some_and(|present| constraint.surely_holds(present.of, present.found)) {
+            if present.is_some_and(|present| constraint.surely_holds(present.of, present.found))
+                || item.value.is_some_and(|value| constraint.is_proven(value))
+            {
                 continue;
             }
             let Some(expression) = constraint.expression() else {

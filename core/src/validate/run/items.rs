@@ -29,7 +29,7 @@ impl<'a> Item<'a> {
     pub(super) fn present(&self) -> Option<Present> {
         let node = self.value.filter(|value| value.kind() == NodeKind::Object && self.companion.is_none())?;
         let of = node.type_id()?;
-        let first = of.element(0).0;
+        let (first, count) = (of.element(0).0, of.elements().len().min(128) as u16);
         let mut found = 0_u128;
         for child in node.values() {
             let row = child.row();
@@ -40,10 +40,10 @@ impl<'a> Item<'a> {
                 _ => false,
             };
             if row.element != Row::NONE {
-                found |= 1 << row.element.checked_sub(first).filter(|position| *position < 128 && !hollow)?;
+                found |= 1 << row.element.checked_sub(first).filter(|position| *position < count && !hollow)?;
             }
         }
-        Some(Present { of, first, found })
+        Some(Present { of, first, count, found })
     }
 }
 
@@ -52,6 +52,7 @@ impl<'a> Item<'a> {
 pub(super) struct Present {
     pub(super) of: TypeId,
     first: u16,
+    count: u16,
     /// Bit i is set where the i-th element is there.
     pub(super) found: u128,
 }
@@ -60,7 +61,7 @@ impl Present {
     /// Whether it is certain that the object does not have the element.
     pub(super) fn lacks(self, element: ElementId) -> bool {
         let position = element.0.wrapping_sub(self.first);
-        position < 128 && self.found >> position & 1 == 0 && element.owner() == self.of
+        position < self.count && self.found >> position & 1 == 0
     }
 }
 

@@ -21,9 +21,11 @@ use crate::package::hash::{Map, Set};
 use crate::record::{Node, NodeKind, Record, Row};
 use crate::report::{Issue, Report, Severity};
 use crate::schema::{ResourceType, TypeId, TypeKind};
+use crate::terminology::Facts;
 use constraints::Known;
 use items::Item;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// One validation of one record.
@@ -47,6 +49,10 @@ pub(super) struct Run<'a> {
     tried: Map<(usize, *const Profile), bool>,
     /// What is being looked at: no more than profiles within profiles.
     open: Vec<(usize, *const Profile)>,
+    /// How values stand to value sets, as far as that was asked lately.
+    stands: RefCell<Vec<terms::Asked>>,
+    /// The code systems that were met.
+    systems: Vec<(&'a [u8], Facts<'a>)>,
     /// Lists that nobody needs at the moment.
     lists: Vec<Vec<Item<'a>>>,
 }
@@ -95,6 +101,8 @@ impl<'a> Run<'a> {
             checked: Set::default(),
             tried: Map::default(),
             open: Vec::new(),
+            stands: RefCell::default(),
+            systems: Vec::new(),
             lists: Vec::new(),
         };
         run.list_resources();
@@ -227,7 +235,7 @@ impl<'a> Run<'a> {
     fn vital_signs(&mut self, node: Node<'a>, number: usize) {
         let codings = node.get("code").into_iter().flat_map(|code| code.list("coding"));
         for coding in codings {
-            if coding.text("system").as_deref() != Some("http://loinc.org") {
+            if !coding.get("system").is_some_and(|system| system.is_text("http://loinc.org")) {
                 continue;
             }
             if let Some(profile) = coding.text("code").and_then(|code| self.definitions.vital_sign(&code)) {

@@ -9,7 +9,7 @@ use crate::report::Severity;
 use crate::schema::TypeId;
 use crate::time::Timestamp;
 use crate::time::fhir::DateTime;
-use crate::validate::profile::{Narrative, Pattern, Profile, Rule};
+use crate::validate::profile::{Brief, Narrative, Pattern, Profile, Rule};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         }
         self.bindings(item, profile, rule);
         let borrowed = rule.same_as.filter(|_| rule.children.is_empty());
-        let children = borrowed.map_or(&rule.children, |from| &profile.rules[from as usize].children);
+        let children = borrowed.map_or(&rule.briefs, |from| &profile.rules[from as usize].briefs);
         let present = if children.is_empty() && rule.constraints.is_empty() { None } else { item.present() };
         self.constraints(item, present, profile, rule, resource);
         self.children(item, present, profile, children, resource);
@@ -77,17 +77,18 @@ impl<'a> Run<'a> {
         item: Item<'a>,
         present: Option<Present>,
         profile: &'a Arc<Profile>,
-        children: &'a [u32],
+        children: &'a [Brief],
         resource: usize,
     ) {
         for child in children {
-            let rule = &profile.rules[*child as usize];
-            let quiet = !rule.needed && !(rule.must_support && self.options.must_support);
-            if let (Some(present), Some(element), true) = (present, rule.element, quiet)
+            let quiet = !child.needed && !(child.must_support && self.options.must_support);
+            if let (Some(present), Some(element), true) = (present, child.element, quiet)
                 && present.lacks(element)
             {
                 continue;
             }
+            let at = child.rule;
+            let rule = &profile.rules[at as usize];
             let mut items = self.list();
             item.children_into(&rule.name, rule.element, &mut items);
             self.count(item, items.len(), rule, profile);
@@ -96,10 +97,10 @@ impl<'a> Run<'a> {
                 self.find(item.node(), Code::MustSupport, Severity::Information, message).of(profile).done();
             }
             for item in &items {
-                self.item(*item, profile, *child, resource);
+                self.item(*item, profile, at, resource);
             }
             if !rule.slices.is_empty() || rule.slicing.is_some() {
-                self.slices(item, &items, profile, *child, resource);
+                self.slices(item, &items, profile, at, resource);
             }
             self.give_back(items);
         }
@@ -143,7 +144,7 @@ impl<'a> Run<'a> {
     fn types(&mut self, item: Item<'a>, profile: &'a Arc<Profile>, rule: &'a Rule, resource: usize) -> bool {
         let node = item.node();
         let Some(type_id) = item.value.and_then(Node::type_id) else { return true };
-        let fitting = || rule.types.iter().filter(|one| fits(type_id, &one.code));
+        let fitting = || rule.types.iter().filter(|one| one.type_id == Some(type_id) || fits(type_id, &one.code));
         if fitting().next().is_none() {
             self.find(node, Code::ProfileType, Severity::Error, "a type that the profile allows").of(profile).done();
             return false;

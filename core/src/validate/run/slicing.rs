@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
             Step::Extension(url) => {
                 let mut found = self.list();
                 item.children_into("extension", None, &mut found);
-                found.retain(|item| item.node().text("url").as_deref() == Some(&**url));
+                found.retain(|item| item.node().get("url").is_some_and(|found| found.is_text(url)));
                 let reached = found.iter().any(|item| self.reaches(*item, rest, resource, good));
                 self.give_back(found);
                 reached

@@ -5,10 +5,16 @@ use super::items::Item;
 use crate::error::Code;
 use crate::record::Node;
 use crate::report::Severity;
-use crate::schema::{ResourceType, Strength};
+use crate::schema::Strength;
 use crate::terminology::{Coding, Content, Outcome, ValueSet};
 use crate::validate::profile::{Profile, Rule};
 use std::sync::Arc;
+
+/// A value and a value set, and how the one stands to the other.
+pub(super) type Asked = ((usize, *const ValueSet), Option<Outcome>);
+
+/// What is kept of what was asked.
+const MOST_ASKED: usize = 32;
 
 impl<'a> Run<'a> {
     /// Checks a value against the value sets bound to its element.
@@ -50,6 +56,21 @@ impl<'a> Run<'a> {
 
     /// How a code, Coding, Quantity or CodeableConcept stands to a value set; None where it has no code.
     fn member(&self, node: Node<'a>, set: Option<&ValueSet>, value_set: &str) -> Option<Outcome> {
+        let Some(of) = set else { return self.ask(node, None, value_set) };
+        let place = (node.at(), std::ptr::from_ref(of));
+        let mut asked = self.stands.borrow_mut();
+        if let Some((_, known)) = asked.iter().find(|(known, _)| *known == place) {
+            return known.clone();
+        }
+        let found = self.ask(node, set, value_set);
+        if asked.len() == MOST_ASKED {
+            asked.clear();
+        }
+        asked.push((place, found.clone()));
+        found
+    }
+
+    fn ask(&self, node: Node<'a>, set: Option<&ValueSet>, value_set: &str) -> Option<Outcome> {
         let terminology = self.definitions.terminology();
         if node.type_id().is_some_and(|type_id| type_id.name() == "CodeableConcept") {
             let mut codings = node.list("coding").filter_map(Coding::read).peekable();
@@ -74,7 +95,7 @@ impl<'a> Run<'a> {
     /// Whether a value is in a value set; None where nobody here can tell.
     pub(super) fn is_member(&self, node: Node<'a>, value_set: &str) -> Option<bool> {
         let set = self.definitions.terminology().value_set(value_set);
-        match self.member(node, set.as_deref(), value_set)? {
+        match self.ask(node, set.as_deref(), value_set)? {
             Outcome::In(_) => Some(true),
             Outcome::NotIn | Outcome::CodeUnknown => Some(false),
             Outcome::NotChecked(_) => None,
@@ -90,12 +111,21 @@ impl<'a> Run<'a> {
             return;
         }
         let terminology = self.definitions.terminology();
-        let outcome = Coding::read(node).map(|coding| terminology.judge(&coding));
+        let facts = match self.systems.iter().find(|(raw, _)| *raw == system.raw()) {
+            Some((_, facts)) => *facts,
+            None => {
+                let facts = terminology.facts(&url);
+                if self.systems.len() < MOST_ASKED {
+                    self.systems.push((system.raw(), facts));
+                }
+                facts
+            }
+        };
+        let outcome = Coding::read(node).map(|coding| terminology.judge(&facts, &coding));
         let known = matches!(outcome, Some(Outcome::In(_)));
-        let supplement = || terminology.here(&url, None).is_some_and(|one| one.content() == Content::Supplement);
-        let wanted = if supplement() {
+        let wanted = if facts.known.is_some_and(|one| one.content() == Content::Supplement) {
             Some("a code system and no supplement of one")
-        } else if !known && self.definitions.packages().find(ResourceType::VALUE_SET, &url).is_some() {
+        } else if !known && facts.value_set {
             Some("a code system and no value set")
         } else {
             None
