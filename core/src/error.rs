@@ -174,6 +174,8 @@ catalogue! {
     CodingSystem = 336, "coding-system", "the system of a code is not that of a code system";
     DiscriminatorPath = 337, "discriminator-path", "a discriminator names no element of what is sliced";
     ValidationLimit = 340, "validation-limit", "the record needs more steps than the limit; it was checked in part";
+    CompiledUnreadable = 341, "compiled-unreadable", "the file is no validator that was kept on disk, or not a whole one";
+    CompiledVersion = 342, "compiled-version", "another version of the library kept the validator; make it again from its packages";
     // 360-379: questionnaires
     QuestionnaireUnknown = 360, "questionnaire-unknown", "the questionnaire is not loaded, so the answers were not checked against it";
     ItemUnknown = 361, "item-unknown", "the questionnaire has no item of this linkId at this place";

@@ -8,6 +8,7 @@ mod archive;
 mod built_in;
 pub(crate) mod hash;
 mod manifest;
+pub(crate) mod packed;
 mod scan;
 mod set;
 #[cfg(test)]
@@ -66,9 +67,27 @@ pub struct Member {
     id: Option<Box<str>>,
     url: Option<Box<str>>,
     version: Option<Box<str>>,
-    bytes: Arc<[u8]>,
-    range: Range<usize>,
+    source: Source,
     record: OnceLock<Option<Record>>,
+}
+
+/// Where the text of a member is.
+enum Source {
+    /// In the record that it was made of.
+    Record,
+    Bytes(Arc<[u8]>, Range<usize>),
+    /// In a block of a packed form.
+    Block(Arc<packed::Shelf>, u32, Range<usize>),
+}
+
+impl Source {
+    fn text(&self) -> Option<&[u8]> {
+        match self {
+            Source::Record => None,
+            Source::Bytes(bytes, range) => bytes.get(range.clone()),
+            Source::Block(shelf, number, range) => shelf.block(*number)?.get(range.clone()),
+        }
+    }
 }
 
 impl Package {
@@ -217,8 +236,9 @@ impl Member {
     /// The resource, read on first use; None where it cannot be read.
     pub fn record(&self) -> Option<&Record> {
         let read = || {
-            let limits = Limits { bytes: self.range.len(), ..Limits::DEFAULT };
-            json::read(&self.bytes[self.range.clone()], &limits).ok().map(|parsed| parsed.record)
+            let text = self.source.text()?;
+            let limits = Limits { bytes: text.len(), ..Limits::DEFAULT };
+            json::read(text, &limits).ok().map(|parsed| parsed.record)
         };
         self.record.get_or_init(read).as_ref()
     }
@@ -231,8 +251,7 @@ impl Member {
             id: owned(head.id),
             url: owned(head.url),
             version: owned(head.version),
-            bytes: bytes.clone(),
-            range,
+            source: Source::Bytes(bytes.clone(), range),
             record: OnceLock::new(),
         })
     }
@@ -246,8 +265,7 @@ impl From<Record> for Member {
             id: text("id"),
             url: text("url"),
             version: text("version"),
-            bytes: Arc::new([]),
-            range: 0..0,
+            source: Source::Record,
             record: OnceLock::from(Some(record)),
         }
     }

@@ -149,6 +149,17 @@ pub struct Invariant {
     of_type: u16,
 }
 
+impl Invariant {
+    /// The element it is on; None where it is on a type as a whole.
+    pub(crate) fn element(&self) -> Option<ElementId> {
+        (self.element != NONE).then_some(ElementId(self.element))
+    }
+    /// The type it is on as a whole, or the one its element is part of.
+    pub(crate) fn owner(&self) -> TypeId {
+        self.element().map_or(TypeId(self.of_type), ElementId::owner)
+    }
+}
+
 #[derive(Debug)]
 struct KeyRow {
     name: (u32, u8),

@@ -4,6 +4,7 @@
 //! primitive forms, required bindings, references, contained resources, narrative, Bundle shape. What needs more than one
 //! pass (FHIRPath invariants, profiles, terminology) gets a room of its own below this one.
 
+mod compiled;
 pub(crate) mod invariants;
 mod profile;
 mod questionnaire;

@@ -234,6 +234,12 @@ impl Validator {
         }
     }
 
+    /// What it is made of.
+    pub(super) fn parts(&self) -> (&Definitions, &[String], &[Entry], &Options) {
+        let Inner { definitions, profiles, entries, options } = &*self.0;
+        (definitions, profiles, entries, options)
+    }
+
     fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str]) -> Report {
         let inner = &*self.0;
         let asked: Vec<&str> = inner.profiles.iter().map(String::as_str).chain(profiles.iter().copied()).collect();

@@ -2,8 +2,8 @@
 //! children an element has.
 
 use crate::fhirpath::Expression;
-use crate::schema::{ElementId, Invariant, TypeId, TypeKind, invariants};
-use std::sync::{Arc, LazyLock};
+use crate::schema::{ElementId, Invariant, TypeId, TypeKind, all_invariants, invariants};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// One invariant, ready to be evaluated.
 pub(super) struct Rule {
@@ -83,13 +83,16 @@ pub(super) struct Plan {
     pub(super) rules: Vec<Planned>,
 }
 
+/// The rules of R4, each compiled where it is first asked for: a process that checks one record needs few of them.
 pub(super) struct Rules {
-    types: Vec<Plan>,
+    /// The rules that a type has of its own, and those with what it is derived from.
+    own: Vec<OnceLock<Vec<Arc<Rule>>>>,
+    types: Vec<OnceLock<Plan>>,
     /// Whether a type has rules or is a resource, so that its elements are looked at.
     of_interest: Vec<bool>,
     /// The plan of an element, from 1; 0 where it has no rules of its own.
     elements: Vec<u8>,
-    plans: Vec<Plan>,
+    plans: Vec<(ElementId, OnceLock<Plan>)>,
 }
 
 impl Rules {
@@ -99,52 +102,80 @@ impl Rules {
         self.of_interest[usize::from(type_id)] || self.elements.get(usize::from(element)).is_some_and(|plan| *plan > 0)
     }
     /// The rules about a type, those of the types it is derived from included.
+    #[inline]
     pub(super) fn of_type(&self, id: TypeId) -> &Plan {
-        &self.types[usize::from(id.0)]
+        self.types[usize::from(id.0)].get_or_init(|| {
+            let all = chain(id).flat_map(|of| self.own_of(of));
+            Plan { rules: all.map(|rule| planned(rule, id)).collect() }
+        })
     }
     /// The rules about an element.
+    #[inline]
     pub(super) fn of_element(&self, id: ElementId) -> Option<&Plan> {
-        let plan = usize::from(self.elements[usize::from(id.0)]);
-        (plan > 0).then(|| &self.plans[plan - 1])
+        let plan = usize::from(*self.elements.get(usize::from(id.0))?);
+        let (element, plan) = self.plans.get(plan.checked_sub(1)?)?;
+        Some(plan.get_or_init(|| {
+            let asked = element.invariants().filter(is_asked);
+            let made = |row| Some(planned(&Arc::new(compile(row, element.owner())), element.types().next()?));
+            Plan { rules: asked.filter_map(made).collect() }
+        }))
+    }
+    fn own_of(&self, of: TypeId) -> &[Arc<Rule>] {
+        self.own[usize::from(of.0)]
+            .get_or_init(|| invariants(of).filter(is_asked).map(|row| Arc::new(compile(row, of))).collect())
     }
 }
 
-/// All rules; compiled where they are first asked for.
+/// All rules.
 pub(super) fn rules() -> &'static Rules {
-    static RULES: LazyLock<Rules> = LazyLock::new(build);
+    static RULES: LazyLock<Rules> = LazyLock::new(list);
     &RULES
 }
 
-fn build() -> Rules {
-    let compiled = |of: TypeId, found: &mut dyn Iterator<Item = &'static Invariant>| -> Vec<Arc<Rule>> {
-        found.filter(|row| !READ.contains(&row.key)).map(|row| Arc::new(compile(row, of))).collect()
-    };
-    let planned =
-        |rule: &Arc<Rule>, of: TypeId| Planned { filter: Filter::new(&rule.expression, of), rule: rule.clone() };
-    let own: Vec<Vec<Arc<Rule>>> = TypeId::all().map(|id| compiled(id, &mut invariants(id))).collect();
-    let types: Vec<Plan> = TypeId::all()
-        .map(|id| {
-            let all = std::iter::successors(Some(id), |id| id.base()).flat_map(|of| &own[usize::from(of.0)]);
-            Plan { rules: all.map(|rule| planned(rule, id)).collect() }
-        })
-        .collect();
-    let of_interest = TypeId::all()
-        .map(|id| !types[usize::from(id.0)].rules.is_empty() || id.row().kind == TypeKind::Resource)
-        .collect();
+/// A type and what it is derived from.
+fn chain(id: TypeId) -> impl Iterator<Item = TypeId> {
+    std::iter::successors(Some(id), |id| id.base())
+}
+
+/// Whether reading the record has not checked a rule already.
+fn is_asked(row: &&'static Invariant) -> bool {
+    !READ.contains(&row.key)
+}
+
+fn planned(rule: &Arc<Rule>, of: TypeId) -> Planned {
+    Planned { filter: Filter::new(&rule.expression, of), rule: rule.clone() }
+}
+
+/// Which types and elements have rules.
+fn list() -> Rules {
+    let mut with_rules = vec![false; TypeId::all().len()];
     let (mut elements, mut plans) = (Vec::new(), Vec::new());
-    for element in TypeId::all().flat_map(TypeId::elements) {
-        let rules = compiled(element.owner(), &mut element.invariants());
-        let at = usize::from(element.0);
-        if elements.len() <= at {
-            elements.resize(at + 1, 0);
-        }
-        if let (false, Some(of)) = (rules.is_empty(), element.types().next()) {
-            plans.push(Plan { rules: rules.iter().map(|rule| planned(rule, of)).collect() });
-            // INVARIANT: R4 has fewer than 255 elements with rules of their own; a test counts them.
-            elements[at] = u8::try_from(plans.len()).expect("fewer than 256 elements have rules of their own");
+    for row in all_invariants().filter(is_asked) {
+        match row.element() {
+            None => with_rules[usize::from(row.owner().0)] = true,
+            Some(element) if element.types().next().is_some() => {
+                let at = usize::from(element.0);
+                if elements.len() <= at {
+                    elements.resize(at + 1, 0);
+                }
+                if elements[at] == 0 {
+                    plans.push((element, OnceLock::new()));
+                    // INVARIANT: R4 has fewer than 255 elements with rules of their own; a test counts them.
+                    elements[at] = u8::try_from(plans.len()).expect("fewer than 256 elements have rules of their own");
+                }
+            }
+            Some(_) => {}
         }
     }
-    Rules { types, of_interest, elements, plans }
+    let of_interest =
+        |id: TypeId| chain(id).any(|of| with_rules[usize::from(of.0)]) || id.row().kind == TypeKind::Resource;
+    Rules {
+        own: TypeId::all().map(|_| OnceLock::new()).collect(),
+        types: TypeId::all().map(|_| OnceLock::new()).collect(),
+        of_interest: TypeId::all().map(of_interest).collect(),
+        elements,
+        plans,
+    }
 }
 
 fn compile(row: &'static Invariant, of: TypeId) -> Rule {
