@@ -290,6 +290,10 @@ enum ehr_code {
     EHR_DISCRIMINATOR_PATH = 337,
     /* the record needs more steps than the limit; it was checked in part */
     EHR_VALIDATION_LIMIT = 340,
+    /* the file is no validator that was kept on disk, or not a whole one */
+    EHR_COMPILED_UNREADABLE = 341,
+    /* another version of the library kept the validator; make it again from its packages */
+    EHR_COMPILED_VERSION = 342,
     /* the questionnaire is not loaded, so the answers were not checked against it */
     EHR_QUESTIONNAIRE_UNKNOWN = 360,
     /* the questionnaire has no item of this linkId at this place */
@@ -541,6 +545,11 @@ typedef struct ehr_terminology ehr_terminology;
 typedef struct ehr_text ehr_text;
 
 /*
+ Codes that a concept map gives for another.
+ */
+typedef struct ehr_translations ehr_translations;
+
+/*
  A validator: first packages and profiles are added, then it is built, then it validates.
  */
 typedef struct ehr_validator ehr_validator;
@@ -615,6 +624,57 @@ typedef struct {
      */
     uint64_t count;
 } ehr_audit_event;
+
+/*
+ What a host knows of codes that no package has, such as those of SNOMED CT or LOINC. Packages are asked first. Both calls
+ may come from any thread and must answer by themselves: there is no time limit here. They are given codes out of records.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_code_source)
+     */
+    size_t size;
+    /*
+     Given back with each call.
+     */
+    void *context;
+    /*
+     Whether a code is in a value set, or in its code system where `value_set` is empty: 1 it is, 0 it is not, -1 not known.
+     What is empty was not given.
+     */
+    int32_t (*validate_code)(void *context,
+                             ehr_str value_set,
+                             ehr_str system,
+                             ehr_str version,
+                             ehr_str code,
+                             ehr_str display);
+    /*
+     How code `a` relates to code `b`: 0 the same, 1 more general, 2 more special, 3 neither, -1 not known. May be NULL.
+     */
+    int32_t (*subsumes)(void *context, ehr_str system, ehr_str version, ehr_str a, ehr_str b);
+} ehr_code_source;
+
+/*
+ One code that a concept map gives. The texts belong to the ehr_translations.
+ */
+typedef struct {
+    /*
+     How near it is, in FHIR's word: `equivalent`, `wider`, `inexact` and so on.
+     */
+    ehr_str equivalence;
+    /*
+     The system it is in; empty where none is named.
+     */
+    ehr_str system;
+    /*
+     The code.
+     */
+    ehr_str code;
+    /*
+     The text for it; empty where there is none.
+     */
+    ehr_str display;
+} ehr_translation;
 
 /*
  One finding about a record. The texts belong to the error or report it was read from.
@@ -917,6 +977,62 @@ EHR_API ehr_status ehr_audit_read(const ehr_audit *audit, size_t index, ehr_audi
  Releases a list of events. NULL is fine.
  */
 EHR_API void ehr_audit_free(ehr_audit *audit);
+
+/*
+ As ehr_terminology_open(), with a source of the host's. `*source` is copied; its `context` must live as long as the
+ terminology.
+
+ Errors:    as ehr_terminology_open(). EHR_INVALID_ARGUMENT: size or validate_code is not set.
+ */
+EHR_API
+ehr_status ehr_terminology_open_with(const ehr_str *packages,
+                                     size_t count,
+                                     const ehr_code_source *source,
+                                     ehr_terminology **terminology_out,
+                                     ehr_error **error_out);
+
+/*
+ Asks this source for codes that the packages do not know. `*source` is copied; its `context` must live as long as the
+ validator.
+
+ Errors:    EHR_INVALID_ARGUMENT: the validator is built already, or size or validate_code is not set.
+ */
+EHR_API
+ehr_status ehr_validator_add_source(ehr_validator *validator,
+                                    const ehr_code_source *source,
+                                    ehr_error **error_out);
+
+/*
+ What a concept map (`url` or `url|version`) gives for a code, in the order of the map. `system` may be empty.
+
+ Ownership: on EHR_OK, `*translations_out` is the caller's, also where it is empty; release it with ehr_translations_free().
+ Errors:    EHR_CONCEPT_MAP_UNKNOWN: no package has the map.
+ */
+EHR_API
+ehr_status ehr_terminology_translate(const ehr_terminology *terminology,
+                                     ehr_str concept_map,
+                                     ehr_str system,
+                                     ehr_str code,
+                                     ehr_translations **translations_out,
+                                     ehr_error **error_out);
+
+/*
+ How many there are.
+ */
+EHR_API size_t ehr_translations_count(const ehr_translations *translations);
+
+/*
+ Reads one into `*entry_out`. Ownership: its texts belong to `translations`. Errors: EHR_NOT_FOUND.
+ */
+EHR_API
+ehr_status ehr_translations_entry(const ehr_translations *translations,
+                                  size_t index,
+                                  ehr_translation *entry_out);
+
+/*
+ Releases them. NULL is fine.
+ */
+EHR_API void ehr_translations_free(ehr_translations *translations);
 
 /*
  The code of an error, one of `enum ehr_code`; 0 where `error` is not an open error.
@@ -1658,6 +1774,24 @@ EHR_API ehr_status ehr_validator_add_package(ehr_validator *validator, ehr_str p
  Errors:    EHR_INVALID_ARGUMENT: the validator is built already.
  */
 EHR_API ehr_status ehr_validator_add_profile(ehr_validator *validator, ehr_str url, ehr_error **error_out);
+
+/*
+ Adds what ehr_validator_save() kept in a file: packages, profiles, options.
+
+ Errors:    EHR_IO: the file cannot be read. EHR_COMPILED_UNREADABLE: it is no such file, or not whole.
+            EHR_COMPILED_VERSION: another version of the library wrote it. EHR_INVALID_ARGUMENT: the validator is built already.
+ */
+EHR_API
+ehr_status ehr_validator_load(ehr_validator *validator,
+                              ehr_str path,
+                              ehr_error **error_out);
+
+/*
+ Keeps a built validator in a file, from which ehr_validator_load() has it back in milliseconds.
+
+ Errors:    EHR_IO: the file cannot be written. EHR_INVALID_ARGUMENT: the validator is not built.
+ */
+EHR_API ehr_status ehr_validator_save(const ehr_validator *validator, ehr_str path, ehr_error **error_out);
 
 /*
  Builds the validator. From then on it does not change.

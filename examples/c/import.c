@@ -174,6 +174,71 @@ static int codes(void)
     return result;
 }
 
+/* A host that knows one code of LOINC. */
+static int32_t knows(void *context, ehr_str value_set, ehr_str system, ehr_str version, ehr_str code, ehr_str display)
+{
+    (void)value_set;
+    (void)version;
+    (void)display;
+    ++*(int *)context;
+    if (!is(system, "http://loinc.org"))
+        return -1;
+    return is(code, "8480-6") ? 1 : 0;
+}
+
+/* A source of the host's is asked for what no package has; a map that no package has cannot translate. */
+static int host_codes(void)
+{
+    const ehr_str none = {NULL, 0};
+    const ehr_str loinc = text("http://loinc.org");
+    int asked = 0;
+    ehr_code_source host;
+    ehr_terminology *terminology = NULL;
+    ehr_translations *translations = NULL;
+    ehr_error *error = NULL;
+    ehr_error *unknown = NULL;
+    ehr_code_check good;
+    ehr_code_check bad;
+    int result = 1;
+    memset(&host, 0, sizeof host);
+    host.size = sizeof host;
+    host.context = &asked;
+    host.validate_code = knows;
+    if (ehr_terminology_open_with(NULL, 0, &host, &terminology, &error) != EHR_OK
+        || ehr_terminology_validate_code(terminology, none, loinc, text("8480-6"), none, &good, &error) != EHR_OK
+        || ehr_terminology_validate_code(terminology, none, loinc, text("8462-4"), none, &bad, &error) != EHR_OK)
+        failed("a source of codes", error);
+    else if (ehr_terminology_translate(terminology, text("http://example.org/map"), none, text("a"), &translations, &unknown) == EHR_CONCEPT_MAP_UNKNOWN)
+        result = good.outcome == EHR_OUTCOME_IN && bad.outcome == 2 && asked == 2 && translations == NULL ? 0 : 1;
+    ehr_error_free(unknown);
+    ehr_translations_free(translations);
+    ehr_terminology_free(terminology);
+    return result;
+}
+
+/* A validator that is kept on disk is there again at once. */
+static int kept_validator(const char *beside)
+{
+    char file[1024];
+    ehr_validator *first = NULL;
+    ehr_validator *second = NULL;
+    ehr_report *report = NULL;
+    ehr_error *error = NULL;
+    int result = 1;
+    sprintf(file, "%s.validator", beside);
+    if (ehr_validator_new(&first, &error) != EHR_OK || ehr_validator_build(first, &error) != EHR_OK
+        || ehr_validator_save(first, text(file), &error) != EHR_OK || ehr_validator_new(&second, &error) != EHR_OK
+        || ehr_validator_load(second, text(file), &error) != EHR_OK || ehr_validator_build(second, &error) != EHR_OK
+        || ehr_validator_validate(second, text("{\"resourceType\":\"Patient\",\"gender\":\"F\"}"), &report, &error) != EHR_OK)
+        failed("a validator on disk", error);
+    else
+        result = ehr_report_is_valid(report) ? 1 : 0;
+    ehr_report_free(report);
+    ehr_validator_free(second);
+    ehr_validator_free(first);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     static const char key_bytes[32] = {7, 7, 7};
@@ -208,7 +273,8 @@ int main(int argc, char **argv)
     else if (report.entries != 2 || report.stored != 1 || report.quarantined != 1)
         failed("the counts do not add up", NULL);
     else
-        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || validator() || xml() || codes();
+        result = read_ledger(session) || mend(session) || read_audit(session) || outcome() || validator() || xml() || codes() || host_codes()
+            || kept_validator(argv[1]);
     ehr_session_free(session);
     ehr_store_free(store);
     ehr_key_free(key);

@@ -2,6 +2,7 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod audit;
+mod codes;
 mod error;
 mod fhirpath;
 mod guard;

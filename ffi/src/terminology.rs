@@ -66,14 +66,24 @@ pub extern "C" fn ehr_terminology_open(
 ) -> ehr_status {
     guard(error_out, || {
         writable(terminology_out)?;
-        let mut set = Packages::new();
         // SAFETY: by the header's convention the argument is readable for the length it states during the call.
-        for path in unsafe { list(packages, count) }? {
-            // SAFETY: as above.
-            set.add(Package::open(unsafe { path.text() }?)?);
-        }
-        put(terminology_out, handle::give::<ehr_terminology, Terminology>(Terminology::new(&set))?)
+        let made = unsafe { opened(packages, count) }?;
+        put(terminology_out, handle::give::<ehr_terminology, Terminology>(made)?)
     })
+}
+
+/// What the packages at these paths know.
+///
+/// # Safety
+/// `packages` must point to `count` readable texts, or `count` must be 0.
+pub(crate) unsafe fn opened(packages: *const ehr_str, count: usize) -> Result<Terminology> {
+    let mut set = Packages::new();
+    // SAFETY: by this function's own contract.
+    for path in unsafe { list(packages, count) }? {
+        // SAFETY: as above.
+        set.add(Package::open(unsafe { path.text() }?)?);
+    }
+    Ok(Terminology::new(&set))
 }
 
 /// The texts behind a pointer and a count.

@@ -31,6 +31,18 @@ impl Held {
     }
 }
 
+/// Changes what a validator is to be built of. On failure it stays as it was, so `change` must not fail after it took over.
+pub(crate) fn change(validator: *mut ehr_validator, change: impl FnOnce(Builder) -> Result<Builder>) -> Result<()> {
+    let held = handle::look::<ehr_validator, Held>(validator)?;
+    let mut builder = held.open()?;
+    *builder = change(std::mem::take(&mut *builder))?;
+    Ok(())
+}
+
+fn not_built() -> Error {
+    Code::InvalidArgument.error().expected("a validator that is built")
+}
+
 fn built() -> Error {
     Code::InvalidArgument.error().expected("a validator that is not built yet")
 }
@@ -88,6 +100,43 @@ pub extern "C" fn ehr_validator_add_profile(
     })
 }
 
+/// Adds what ehr_validator_save() kept in a file: packages, profiles, options.
+///
+/// Errors:    EHR_IO: the file cannot be read. EHR_COMPILED_UNREADABLE: it is no such file, or not whole.
+///            EHR_COMPILED_VERSION: another version of the library wrote it. EHR_INVALID_ARGUMENT: the validator is built already.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_load(
+    validator: *mut ehr_validator,
+    path: ehr_str,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        // SAFETY: by the header's convention the argument is readable for the length it states during the call.
+        let path = unsafe { path.text() }?;
+        let bytes: std::sync::Arc<[u8]> = std::fs::read(path)?.into();
+        // What cannot be loaded is found out before the builder is touched.
+        Builder::default().load_bytes(bytes.clone())?;
+        change(validator, |builder| builder.load_bytes(bytes))
+    })
+}
+
+/// Keeps a built validator in a file, from which ehr_validator_load() has it back in milliseconds.
+///
+/// Errors:    EHR_IO: the file cannot be written. EHR_INVALID_ARGUMENT: the validator is not built.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_save(
+    validator: *const ehr_validator,
+    path: ehr_str,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        // SAFETY: by the header's convention the argument is readable for the length it states during the call.
+        let path = unsafe { path.text() }?;
+        let held = handle::look::<ehr_validator, Held>(validator)?;
+        held.built.get().ok_or_else(not_built)?.save(path)
+    })
+}
+
 /// Builds the validator. From then on it does not change.
 ///
 /// Errors:    EHR_PROFILE_UNKNOWN: a profile that was added is in no package. EHR_INVALID_ARGUMENT: it is built already.
@@ -117,7 +166,6 @@ pub extern "C" fn ehr_validator_validate(
         // SAFETY: by the header's convention the argument is readable for the length it states during the call.
         let resource = unsafe { resource.bytes() }?;
         let held = handle::look::<ehr_validator, Held>(validator)?;
-        let not_built = || Code::InvalidArgument.error().expected("a validator that is built");
         let report = held.built.get().ok_or_else(not_built)?.validate(resource);
         put(report_out, handle::give::<ehr_report, Report>(report)?)
     })

@@ -479,7 +479,7 @@ class Validator:
     """Checks records against R4 and the profiles of FHIR packages. It never changes; threads may share it.
 
     `packages` are paths of `.tgz` files or folders. `profiles` are URLs that every record is checked against, beside those
-    its `meta.profile` names.
+    its `meta.profile` names. `source` may know codes that no package has, as for `terminology.Terminology`.
 
     >>> validator = ehrcore.Validator(packages=["hl7.fhir.us.core.tgz"])
     >>> validator.validate(resource).valid
@@ -487,8 +487,22 @@ class Validator:
 
     __slots__ = ("_held",)
 
-    def __init__(self, packages=(), profiles=()):
-        self._held = _native.Validator([os.fspath(path) for path in packages], list(profiles))
+    def __init__(self, packages=(), profiles=(), *, source=None):
+        self._held = _native.Validator([os.fspath(path) for path in packages], list(profiles), source, None)
+
+    @classmethod
+    def load(cls, path, *, source=None):
+        """The validator that `save` kept in a file: the same packages, profiles and options, in milliseconds.
+
+        Raises Error with `compiled-version` where another version of the library wrote the file.
+        """
+        made = cls.__new__(cls)
+        made._held = _native.Validator([], [], source, os.fspath(path))
+        return made
+
+    def save(self, path):
+        """Keeps the validator in a file, from which `load` has it back. A source is not part of it."""
+        self._held.save(os.fspath(path))
 
     def validate(self, resource):
         """Checks one FHIR R4 resource: JSON (bytes, text or dict) or XML (bytes or text)."""

@@ -25,7 +25,7 @@ impl Terminology {
             }
             let made = Inner::new(&set);
             Ok(Terminology(match source {
-                Some(held) => made.with_source(Arc::new(PythonSource { held })),
+                Some(held) => made.with_source(PythonSource::new(held)),
                 None => made,
             }))
         })
@@ -145,8 +145,14 @@ fn text(text: &Option<Arc<str>>) -> Option<String> {
 
 /// An object of Python's that knows more: `validate_code(value_set, system, version, code, display)` gives True, False, or
 /// None where it does not know. What it raises is reported by Python and taken as not known.
-struct PythonSource {
+pub(crate) struct PythonSource {
     held: Py<PyAny>,
+}
+
+impl PythonSource {
+    pub(crate) fn new(held: Py<PyAny>) -> Arc<Self> {
+        Arc::new(PythonSource { held })
+    }
 }
 
 impl Source for PythonSource {

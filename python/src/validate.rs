@@ -1,6 +1,7 @@
 //! Validation without a store.
 
 use crate::error::{Issue, run};
+use crate::terminology::PythonSource;
 use ehrcore::limits::Limits;
 use ehrcore::report::Report;
 use pyo3::prelude::*;
@@ -21,15 +22,31 @@ pub(crate) struct Validator(ehrcore::validate::Validator);
 #[pymethods]
 impl Validator {
     #[new]
-    fn new(py: Python<'_>, packages: Vec<PathBuf>, profiles: Vec<String>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        packages: Vec<PathBuf>,
+        profiles: Vec<String>,
+        source: Option<Py<PyAny>>,
+        compiled: Option<PathBuf>,
+    ) -> PyResult<Self> {
         run(py, || {
             let mut builder = ehrcore::validate::Validator::builder();
+            if let Some(path) = compiled {
+                builder = builder.load(path)?;
+            }
+            if let Some(held) = source {
+                builder = builder.source(PythonSource::new(held));
+            }
             for path in packages {
                 builder = builder.package(path)?;
             }
             profiles.iter().fold(builder, |builder, url| builder.profile(url)).build()
         })
         .map(Validator)
+    }
+    /// Keeps the validator in a file.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        run(py, || self.0.save(path))
     }
     /// Checks one resource; gives every finding.
     fn validate(&self, py: Python<'_>, resource: &[u8]) -> PyResult<Vec<Issue>> {

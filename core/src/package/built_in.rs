@@ -1,10 +1,11 @@
-//! R4's own code systems, value sets and constraining profiles, compiled in as a compressed package.
+//! R4's own code systems, value sets and constraining profiles, compiled in as a packed package.
 
-use super::{Builder, Manifest, Member, Package, Packages};
+use super::packed::{Reader, unpack};
+use super::{Package, Packages};
 use std::sync::{Arc, OnceLock};
 
 /// The package that is always there: R4's code systems, value sets and constraining profiles (extensions included), without
-/// their prose. Codes that others license (SNOMED CT, LOINC, ...) are not in it. It is unpacked on first use.
+/// their prose. Codes that others license (SNOMED CT, LOINC, ...) are not in it. Parts of it are unpacked on first use.
 ///
 /// [`Packages::find`] looks here for what no package of the host has.
 pub fn built_in() -> &'static Package {
@@ -13,26 +14,14 @@ pub fn built_in() -> &'static Package {
 
 pub(super) fn set() -> &'static Packages {
     static SET: OnceLock<Packages> = OnceLock::new();
-    SET.get_or_init(|| Packages::new().with(unpack()))
+    SET.get_or_init(|| read(include_bytes!("generated/r4.packed")).expect("a test reads it"))
 }
 
-fn unpack() -> Package {
-    let compressed = include_bytes!("generated/r4.ndjson.zst");
-    let bytes: Arc<[u8]> = zstd::stream::decode_all(&compressed[..]).expect("a test unpacks it").into();
-    let manifest = Manifest {
-        name: "hl7.fhir.r4.core".to_owned(),
-        version: "4.0.1".to_owned(),
-        canonical: Some("http://hl7.org/fhir".to_owned()),
-        dependencies: Vec::new(),
-        fhir_versions: vec!["4.0.1".to_owned()],
-    };
-    let mut made = Builder { manifest: Some(manifest), ..Builder::default() };
-    let mut start = 0;
-    for (number, end) in memchr::memchr_iter(b'\n', &bytes).enumerate() {
-        made.add(number, Member::scan(&bytes, start..end).expect("a test reads each"));
-        start = end + 1;
-    }
-    made.finish(false)
+fn read(bytes: &[u8]) -> Option<Packages> {
+    let mut lengths = Reader(bytes);
+    let (plain, packed) = (lengths.number().ok()? as usize, lengths.number().ok()? as usize);
+    let index = zstd::bulk::decompress(lengths.0.get(..packed)?, plain).ok()?;
+    unpack(&mut Reader(&index), &Arc::from(bytes), 8 + packed).ok()
 }
 
 #[cfg(test)]

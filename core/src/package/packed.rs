@@ -139,14 +139,14 @@ pub(crate) fn unpack(index: &mut Reader<'_>, bytes: &Arc<[u8]>, start: usize) ->
     let mut packages = Packages::new();
     for (manifest, places) in found {
         let mut made = Builder { manifest: Some(manifest), ..Builder::default() };
-        for (number, place) in places.into_iter().enumerate() {
+        for place in places {
             let Place { kind, id, url, version, block, range } = place;
             let inside = shelf.blocks.get(block as usize).is_some_and(|block| range.end <= block.length);
             if !inside {
                 return Err(unreadable());
             }
             let source = Source::Block(shelf.clone(), block, range);
-            made.add(number, Member { kind, id, url, version, source, record: OnceLock::new() });
+            made.members.push(Arc::new(Member { kind, id, url, version, source, record: OnceLock::new() }));
         }
         packages.add(made.finish(false));
     }

@@ -1,13 +1,16 @@
-//! The package that the library has built in: R4's code systems, value sets and constraining profiles, one a line, without
-//! prose, and without content that others license.
+//! The package that the library has built in: R4's code systems, value sets and constraining profiles, without prose, and
+//! without content that others license, in the packed form of `package::packed`.
 
 use crate::Error;
 use crate::package::Package;
 use serde_json::{Map, Value};
 
-/// The lines, compressed.
+/// A block is closed when it has as many bytes.
+const BLOCK: usize = 256 << 10;
+
+/// The index and the blocks: two lengths (inflated, as it is), the index, the blocks.
 pub(crate) fn write(package: &Package) -> Result<Vec<u8>, Error> {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     let mut own = Vec::new();
     for system in package.all("CodeSystem").iter().filter(|system| !is_withheld(text(system, "url"))) {
         own.push(text(system, "url"));
@@ -21,12 +24,80 @@ pub(crate) fn write(package: &Package) -> Result<Vec<u8>, Error> {
             line(&mut lines, structure(profile));
         }
     }
-    Ok(zstd::bulk::compress(lines.as_bytes(), 22)?)
+    pack(&lines)
 }
 
-/// The lines of a compressed file.
+/// Writes the one package with these members.
+fn pack(lines: &[Line]) -> Result<Vec<u8>, Error> {
+    fn count(out: &mut Vec<u8>, count: usize) {
+        out.extend_from_slice(&(count as u32).to_le_bytes());
+    }
+    fn text(out: &mut Vec<u8>, text: &str) {
+        count(out, text.len());
+        out.extend_from_slice(text.as_bytes());
+    }
+    fn maybe(out: &mut Vec<u8>, value: Option<&str>) {
+        out.push(u8::from(value.is_some()));
+        value.into_iter().for_each(|value| text(out, value));
+    }
+    let mut index = Vec::new();
+    count(&mut index, 1);
+    text(&mut index, "hl7.fhir.r4.core");
+    text(&mut index, "4.0.1");
+    maybe(&mut index, Some("http://hl7.org/fhir"));
+    count(&mut index, 0);
+    count(&mut index, 1);
+    text(&mut index, "4.0.1");
+    count(&mut index, lines.len());
+    let mut blocks: Vec<Vec<u8>> = vec![Vec::new()];
+    for line in lines {
+        if blocks.last().is_some_and(|block| block.len() >= BLOCK) {
+            blocks.push(Vec::new());
+        }
+        let number = blocks.len() - 1;
+        let [kind, id, url, version] = &line.head;
+        text(&mut index, kind.as_deref().unwrap_or_default());
+        [id, url, version].into_iter().for_each(|value| maybe(&mut index, value.as_deref()));
+        [number, blocks[number].len(), line.text.len()].into_iter().for_each(|place| count(&mut index, place));
+        blocks[number].extend_from_slice(line.text.as_bytes());
+    }
+    count(&mut index, blocks.len());
+    let mut packed = Vec::new();
+    for block in &blocks {
+        let bytes = zstd::bulk::compress(block, 22)?;
+        count(&mut index, bytes.len());
+        count(&mut index, block.len());
+        packed.extend_from_slice(&bytes);
+    }
+    let head = zstd::bulk::compress(&index, 22)?;
+    let mut out = Vec::new();
+    count(&mut out, index.len());
+    count(&mut out, head.len());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(&packed);
+    Ok(out)
+}
+
+/// What a packed file holds, to compare two of them: the bytes of its frames, inflated.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    Ok(zstd::stream::decode_all(bytes)?)
+    let frames = bytes.get(8..).ok_or("the packed file is too short")?;
+    let mut plain = zstd::stream::decode_all(frames)?;
+    // How long the compressed blocks are depends on the release of the compressor.
+    let blocks = frames.windows(4).filter(|window| *window == [0x28, 0xb5, 0x2f, 0xfd]).count().saturating_sub(1);
+    let length = u32::from_le_bytes(bytes[..4].try_into()?) as usize;
+    for block in 0..blocks {
+        let at = length.saturating_sub(8 * (blocks - block));
+        if let Some(number) = plain.get_mut(at..at + 4) {
+            number.fill(0);
+        }
+    }
+    Ok(plain)
+}
+
+/// One resource: what the index says of it, and its text.
+struct Line {
+    head: [Option<String>; 4],
+    text: String,
 }
 
 /// Code systems of the package that excerpt what is licensed by others.
@@ -57,15 +128,16 @@ const WITHHELD: &str = "urn:x-ehrcore:withheld";
 /// What the library looks for in a line it does not read goes first.
 const HEAD: [&str; 4] = ["resourceType", "id", "url", "version"];
 
-fn line(lines: &mut String, mut resource: Value) {
-    lines.push('{');
-    for name in HEAD {
+fn line(lines: &mut Vec<Line>, mut resource: Value) {
+    let (mut head, mut made) = ([const { None }; 4], String::from("{"));
+    for (slot, name) in head.iter_mut().zip(HEAD) {
         if let Some(value) = resource.as_object_mut().and_then(|resource| resource.remove(name)) {
-            lines.push_str(&format!("{}:{value},", Value::from(name)));
+            made.push_str(&format!("{}:{value},", Value::from(name)));
+            *slot = value.as_str().map(str::to_owned);
         }
     }
-    lines.push_str(&resource.to_string()[1..]);
-    lines.push('\n');
+    made.push_str(&resource.to_string()[1..]);
+    lines.push(Line { head, text: made });
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

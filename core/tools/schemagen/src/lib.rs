@@ -38,7 +38,7 @@ pub fn generate(package: &Path) -> Result<Files, Error> {
     files.insert("record/typed/generated/views.rs", typed.views.into());
     files.insert("record/typed/generated/builders.rs", typed.builders.into());
     files.insert("record/typed/generated/law.rs", typed.law.into());
-    files.insert("package/generated/r4.ndjson.zst", embedded::write(&package)?);
+    files.insert("package/generated/r4.packed", embedded::write(&package)?);
     Ok(files)
 }
 
@@ -51,7 +51,7 @@ pub fn run(package: &Path, folder: &Path, check: bool) -> Result<Vec<PathBuf>, E
     for (name, made) in generate(package)? {
         let path = folder.join(name);
         // Compressed files are compared by what they hold: another release of the compressor is no difference.
-        let content = |bytes: &[u8]| if name.ends_with(".zst") { embedded::read(bytes) } else { Ok(bytes.to_vec()) };
+        let content = |bytes: &[u8]| if name.ends_with(".packed") { embedded::read(bytes) } else { Ok(bytes.to_vec()) };
         let there = std::fs::read(&path).ok().and_then(|there| content(&there).ok());
         if there.as_deref() != Some(content(&made)?.as_slice()) {
             if !check {

@@ -48,6 +48,12 @@ pub(crate) struct Options {
     /// The URL of a profile that every resource must conform to; may be given several times
     #[arg(long)]
     profile: Vec<String>,
+    /// A validator that `--keep` wrote, instead of its packages or beside others
+    #[arg(long, value_name = "FILE")]
+    compiled: Option<PathBuf>,
+    /// Keep the validator in this file, so that --compiled has it back in milliseconds
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// Check invariants and terminology too, also without a package
     #[arg(long)]
     full: bool,
@@ -119,17 +125,25 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Done {
 
 /// What checks more than structure, where the call asks for it.
 fn validator(options: &Options) -> ehrcore::error::Result<Option<Validator>> {
-    if options.package.is_empty() && options.profile.is_empty() && !options.full {
+    let kept = options.compiled.is_some() || options.keep.is_some();
+    if options.package.is_empty() && options.profile.is_empty() && !options.full && !kept {
         return Ok(None);
     }
     let mut builder = Validator::builder();
+    if let Some(path) = &options.compiled {
+        builder = builder.load(path)?;
+    }
     for path in &options.package {
         builder = builder.package(path)?;
     }
     for url in &options.profile {
         builder = builder.profile(url);
     }
-    builder.build().map(Some)
+    let made = builder.build()?;
+    if let Some(path) = &options.keep {
+        made.save(path)?;
+    }
+    Ok(Some(made))
 }
 
 /// The findings of a resource that starts after so many lines.
