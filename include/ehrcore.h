@@ -360,6 +360,18 @@ enum ehr_code {
     EHR_CACHED_KEY_EXPIRED = 415,
     /* the clock says less than it did */
     EHR_CLOCK_SET_BACK = 416,
+    /* the chart is gone, but what its keys were wrapped under is not destroyed yet: open the store again */
+    EHR_SHRED_UNFINISHED = 430,
+    /* the file is older than its anchor knows, or went another way from there */
+    EHR_ROLLED_BACK = 431,
+    /* what remembers how far the store had come does not answer */
+    EHR_ANCHOR_UNAVAILABLE = 432,
+    /* the anchor of this store has nothing to say */
+    EHR_ANCHOR_MISSING = 433,
+    /* the anchor says what this store never wrote */
+    EHR_ANCHOR_INVALID = 434,
+    /* the anchor is that of another store */
+    EHR_ANCHOR_OTHER = 435,
     /* another process has this store open */
     EHR_LOCKED = 500,
     /* there is already a file of that name */

@@ -212,6 +212,12 @@ catalogue! {
     Forked = 414, "forked", "this store was opened by the process that this one was forked from";
     CachedKeyExpired = 415, "cached-key-expired", "the key kept for work offline is older than it may be";
     ClockSetBack = 416, "clock-set-back", "the clock says less than it did";
+    ShredUnfinished = 430, "shred-unfinished", "the chart is gone, but what its keys were wrapped under is not destroyed yet: open the store again";
+    RolledBack = 431, "rolled-back", "the file is older than its anchor knows, or went another way from there";
+    AnchorUnavailable = 432, "anchor-unavailable", "what remembers how far the store had come does not answer";
+    AnchorMissing = 433, "anchor-missing", "the anchor of this store has nothing to say";
+    AnchorInvalid = 434, "anchor-invalid", "the anchor says what this store never wrote";
+    AnchorOther = 435, "anchor-other", "the anchor is that of another store";
     // 500-599: store
     Locked = 500, "locked", "another process has this store open";
     StoreExists = 501, "store-exists", "there is already a file of that name";

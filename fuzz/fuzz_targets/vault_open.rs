@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(packer.unpack(&key, &context, bytes).is_err());
 
     let (ring, header) = KeyRing::create(&RawKey::new([3; 32]), &Fixed).expect("keys can be made");
-    assert!(ring.patient_key(PatientNumber(1), 0, bytes).is_err());
+    assert!(ring.patient_key(PatientNumber(1), 0, &key, bytes).is_err() && ring.group_key(1, bytes).is_err());
     assert!(bytes == header || KeyRing::open(&RawKey::new([3; 32]), bytes).is_err());
 
     // Bytes behind a true header reach the chunks.

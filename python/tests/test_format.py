@@ -23,7 +23,7 @@ zstandard = pytest.importorskip("zstandard", reason=WHY)
 KEY = bytes(range(32))
 RECORD = b'{"resourceType":"Patient","id":"p1","name":[{"family":"Doe"}],"birthDate":"1970-01-01"}'
 DICTIONARY = Path(__file__).parents[2] / "core/src/vault/dictionary.bin"
-ROOT_KEY, PATIENT_KEY, BLOCK, KEY_TREE = 1, 2, 4, 30
+ROOT_KEY, PATIENT_KEY, BLOCK, KEY_TREE, GROUP_KEY = 1, 2, 4, 30, 36
 HEADER = 1 + 4 + 24 + 32
 
 
@@ -183,7 +183,7 @@ class Keys(NamedTuple):
     """The keys of a store."""
 
     store: bytes
-    epochs: dict  # epoch to the key that wraps keys of patients
+    epochs: dict  # epoch to the key that wraps keys of groups of patients
     derived: Callable  # of a purpose
 
 
@@ -205,7 +205,8 @@ def test_a_record_is_opened_from_the_written_format_alone(file):
 def block_of(data, keys):
     """The first block of the first patient."""
     store, (epoch,) = keys.store, keys.epochs
-    patient_key = Envelope(keys.epochs[epoch], place(store, 1, PATIENT_KEY, 0), epoch).find(data, [32])
+    group_key = Envelope(keys.epochs[epoch], place(store, 0, GROUP_KEY, 0), epoch).find(data, [32])
+    patient_key = Envelope(group_key, place(store, 1, PATIENT_KEY, 0)).find(data, [32])
     lengths = sorted({padme(length) for length in range(8, 16384)})
     sealed = Envelope(patient_key, place(store, 1, BLOCK, 0, codec=2, dictionary=1))
     packed = sealed.find(data, lengths, before=b"\2")

@@ -65,6 +65,7 @@ kinds! {
     KeyRotate = 40, "key-rotate";
     PatientKeyRotate = 45, "patient-key-rotate";
     Shred = 46, "shred";
+    RollbackAccepted = 47, "rollback-accepted";
     Backup = 50, "backup";
     Repair = 51, "repair";
     Check = 52, "check";

@@ -75,7 +75,11 @@ impl<'s> Gate<'s> {
 
     /// The current version of a record.
     pub(crate) fn current(&self, kind: ResourceType, id: &str) -> Result<Option<Stored>> {
-        match self.snapshot.current(kind, id)? {
+        let found = self.snapshot.current(kind, id)?;
+        if found.is_none() && kind == ResourceType::PATIENT {
+            self.refuse_erased(id)?;
+        }
+        match found {
             Some(stored) => self.record(stored),
             None => Ok(None),
         }
@@ -148,7 +152,10 @@ impl<'s> Gate<'s> {
 
     /// The chart of a patient by logical id; `not-found` where there is nothing to see.
     pub(crate) fn chart_of(&self, id: &str) -> Result<Vec<Stored>> {
-        let number = self.patient(id)?.ok_or_else(|| Code::NotFound.error())?;
+        let Some(number) = self.patient(id)? else {
+            self.refuse_erased(id)?;
+            return Err(Code::NotFound.error());
+        };
         let chart = self.chart(number)?;
         if chart.is_empty() { Err(Code::NotFound.error()) } else { Ok(chart) }
     }
@@ -157,6 +164,12 @@ impl<'s> Gate<'s> {
     pub(crate) fn search(&self, query: &Query, from: Option<Cursor>, count: usize) -> Result<Page> {
         self.held.set(0);
         self.snapshot.search(query, from, count, self)
+    }
+
+    /// Who may see records of patients they have nothing to do with is told that one was erased; to all others there never was one.
+    fn refuse_erased(&self, id: &str) -> Result<()> {
+        let all = self.lens.could_of(self.action, Relations::NONE, false);
+        if all && self.snapshot.is_erased(id)? { Err(Code::Erased.error()) } else { Ok(()) }
     }
 
     /// Whether a record may be written over, or a new one written. Over a record that is not for this session: `denied`; over one

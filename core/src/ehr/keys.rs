@@ -89,11 +89,11 @@ impl Session {
         Ok(Rotated { root_epoch: changed.status.root_epoch, names: changed.status.names, dropped: changed.dropped })
     }
 
-    /// Makes another key to wrap the keys of patients with, wraps all of them anew and destroys the one before. Gives how many were
-    /// wrapped. The keys of the patients stay, and so do their records.
+    /// Makes another key to wrap the keys of groups of patients with, wraps all of them anew and destroys the one before. Gives how many
+    /// were wrapped: one for each 256 patients. The keys of the patients stay, and so do their records.
     ///
     /// # Durability
-    /// In several change sets. After a failure or a crash in between every record opens; calling again goes on.
+    /// After a failure or a crash in between every record opens, and opening the store finishes it.
     ///
     /// # Privacy
     /// Rows wrapped under the key before, in copies made before, open only with what opens such a copy.
@@ -102,18 +102,7 @@ impl Session {
     /// - `denied`; of the store.
     pub fn rotate_patient_keys(&self) -> Result<u64> {
         let mut pass = self.enter(Path::RotatePatientKeys)?;
-        let store = pass.store();
-        let begun = store.change_header(
-            pass.now(),
-            |header| store.keys().with_new_epoch(header, store.random()),
-            || pass.note_now(pass.event.clone()),
-        );
-        let done = begun.and_then(|_| {
-            let count = store.rewrap_patient_keys(pass.now())?;
-            let only = |header: &[u8]| store.keys().with_last_epoch_only(header, store.random());
-            store.change_header(pass.now(), only, || Ok(()))?;
-            Ok(count)
-        });
+        let done = pass.store().burn(pass.now(), || pass.note_now(pass.event.clone()));
         pass.event.count = done.as_ref().map_or(0, |count| *count);
         pass.show(done)
     }

@@ -5,6 +5,7 @@
 //! with a pass only, and records leave through the gate.
 
 mod actor;
+mod anchor;
 mod backup;
 mod check;
 mod gate;
@@ -16,11 +17,14 @@ mod path;
 mod policy;
 mod report;
 mod session;
+mod shred;
 #[cfg(test)]
 mod tests;
 mod trail;
 
 pub use actor::Actor;
+use anchor::Anchored;
+pub use anchor::{Anchor, AnchorReport, Anchoring, FileAnchor};
 pub(crate) use gate::Gate;
 pub use glass::{Emergency, Notify};
 pub use keys::Rotated;
@@ -66,6 +70,8 @@ struct Inner {
     /// The policy in force, once it was read.
     policy: RwLock<Option<policy::Current>>,
     notify: Arc<dyn Notify>,
+    /// What remembers, outside the file, how far the store had come.
+    anchored: Option<Anchored>,
 }
 
 /// Read events are written in groups: at most this many.
@@ -86,6 +92,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// Who is told of emergency access.
     pub notify: Arc<dyn Notify>,
+    /// What remembers, outside the file, how far the store had come; without one an older file put back is not noticed.
+    pub anchor: Option<Anchoring>,
 }
 
 impl Default for Options {
@@ -95,6 +103,7 @@ impl Default for Options {
             random: Arc::new(SystemRandom::default()),
             cache_bytes: 16 << 20,
             notify: Arc::new(()),
+            anchor: None,
         }
     }
 }
@@ -114,8 +123,11 @@ pub struct SecurityStatus {
     pub key_per_patient: bool,
     /// Whether whole pages of the file are sealed too.
     pub pages_sealed: bool,
-    /// Whether an older copy of the file put back would be noticed.
+    /// Whether an older copy of the file put back would be noticed: there is an anchor, and it answers.
     pub rollback_protected: bool,
+    /// Change sets that the anchor does not know of yet, and that an older copy could take away unseen; None without an anchor that
+    /// answers.
+    pub unanchored: Option<u64>,
 }
 
 impl Ehr {
@@ -124,42 +136,52 @@ impl Ehr {
     /// # Errors
     /// - `store-exists`, `io`; those of the key source; `random-unavailable`.
     pub fn create(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        let store = Store::create(path.as_ref(), keys, options.random, options.cache_bytes)?;
-        Ehr::created(store, options.clock, options.notify)
+        let store = Store::create(path.as_ref(), keys, options.random.clone(), options.cache_bytes)?;
+        Ehr::created(store, options)
     }
 
-    fn created(store: Store, clock: Arc<dyn Clock>, notify: Arc<dyn Notify>) -> Result<Ehr> {
-        let ehr = Ehr::over(store, clock, notify);
+    fn created(store: Store, options: Options) -> Result<Ehr> {
+        let ehr = Ehr(Arc::new(Inner::new(store, options)));
         ehr.0.note_now(Event::new(EventKind::StoreCreate, ehr.0.clock.now(), "ehrcore"))?;
+        ehr.0.note_all()?;
         Ok(ehr)
     }
 
-    fn over(store: Store, clock: Arc<dyn Clock>, notify: Arc<dyn Notify>) -> Ehr {
-        let mut inner = Inner::new(store, clock);
-        inner.notify = notify;
-        Ehr(Arc::new(inner))
+    fn opened(store: Store, options: Options) -> Result<Ehr> {
+        let ehr = Ehr(Arc::new(Inner::new(store, options)));
+        if let Some(anchored) = &ehr.0.anchored {
+            let accepted = anchored.check(&ehr.0.store)?;
+            ehr.0.begin_anchor(accepted)?;
+        }
+        Ok(ehr)
     }
 
     /// Makes a store on storage of the caller's own: for tests and attacks.
     #[doc(hidden)]
     pub fn create_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        Ehr::created(Store::create_on(disk, keys, options.random, options.cache_bytes)?, options.clock, options.notify)
+        Ehr::created(Store::create_on(disk, keys, options.random.clone(), options.cache_bytes)?, options)
     }
 
     /// Opens a store on storage of the caller's own: for tests and attacks.
     #[doc(hidden)]
     pub fn open_on(disk: Box<dyn redb::StorageBackend>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        let store = Store::open_on(disk, keys, options.random, options.cache_bytes, false)?;
-        Ok(Ehr::over(store, options.clock, options.notify))
+        let store = Store::open_on(disk, keys, options.random.clone(), options.cache_bytes, false)?;
+        Ehr::opened(store, options)
     }
 
     /// Opens a store.
     ///
     /// # Errors
     /// - `locked`: another process has it open. `wrong-key`, `not-a-store`, `corrupt`, `io`; those of the key source.
+    /// - with an anchor: `rolled-back`, and then nothing was written to the file; `anchor-missing`, `anchor-invalid`,
+    ///   `anchor-other`, `anchor-unavailable`.
     pub fn open(path: impl AsRef<std::path::Path>, keys: &dyn KeySource, options: Options) -> Result<Ehr> {
-        let store = Store::open(path.as_ref(), keys, options.random, options.cache_bytes, false)?;
-        Ok(Ehr::over(store, options.clock, options.notify))
+        let open = |read_only| Store::open(path.as_ref(), keys, options.random.clone(), options.cache_bytes, read_only);
+        if let Some(anchoring) = &options.anchor {
+            // Before anything is written: what was put back stays as it is, to be looked at.
+            Anchored::new(anchoring.clone()).check(&open(true)?)?;
+        }
+        Ehr::opened(open(false)?, options)
     }
 
     /// Begins a session of one actor for one purpose.
@@ -172,11 +194,13 @@ impl Ehr {
 
     /// What protects this store and what does not yet.
     pub fn security_status(&self) -> SecurityStatus {
+        let unanchored = self.0.unanchored();
         SecurityStatus {
             provider: <Active as Provider>::NAME,
             key_per_patient: true,
             pages_sealed: true,
-            rollback_protected: false,
+            rollback_protected: unanchored.is_some(),
+            unanchored,
         }
     }
 
@@ -226,15 +250,16 @@ impl Ehr {
 }
 
 impl Inner {
-    fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+    fn new(store: Store, options: Options) -> Self {
         Inner {
             store,
-            clock,
+            clock: options.clock,
             pending: Mutex::default(),
             importing: Mutex::default(),
             head: Mutex::default(),
             policy: RwLock::default(),
-            notify: Arc::new(()),
+            notify: options.notify,
+            anchored: options.anchor.map(Anchored::new),
         }
     }
 
@@ -298,6 +323,7 @@ impl Inner {
             self.put_back(taken);
             return Err(unavailable(error));
         }
+        self.note_commit();
         Ok(())
     }
 
@@ -327,7 +353,10 @@ impl Inner {
     fn commit(&self, mut change: Change<'_>, event: Event) -> Result<u64> {
         let waited = self.append(&mut change, Some(event))?;
         match change.commit() {
-            Ok(number) => Ok(number),
+            Ok(number) => {
+                self.note_commit();
+                Ok(number)
+            }
             Err(error) => {
                 self.put_back(waited);
                 Err(error)
@@ -344,6 +373,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Events of reads whose session was dropped with an error; there is nobody left to tell if this fails too.
         let _ = self.flush();
+        let _ = self.note_all();
     }
 }
 

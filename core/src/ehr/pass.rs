@@ -222,7 +222,11 @@ impl<'s> Pass<'s> {
         self.store().snapshot()
     }
     /// A change set in the name of the actor.
+    ///
+    /// # Errors
+    /// - `anchor-unavailable`, where nothing is written without one. Of the store.
     pub(crate) fn change(&self) -> Result<Change<'s>> {
+        self.session.door.0.needs_anchor()?;
         self.store().change(self.session.door.now(), &self.session.actor.id)
     }
     /// Commits a change set together with the event of the call.

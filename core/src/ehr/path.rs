@@ -173,6 +173,12 @@ paths! {
     ReleaseHold = "release_hold": Hold, HoldRelease, WithChange;
     /// [`super::Session::holds`]
     Holds = "holds": Hold, AuditRead, AtOnce;
+    /// [`super::Session::shred`]
+    Shred = "shred": Shred, Shred, WithChange;
+    /// [`super::Session::shred_compartment`]
+    ShredCompartment = "shred_compartment": Shred, Shred, WithChange;
+    /// [`super::Session::rotate_patient`]
+    RotatePatient = "rotate_patient": RotateKeys, PatientKeyRotate, WithChange;
 }
 
 #[cfg(test)]

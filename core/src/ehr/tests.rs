@@ -1,6 +1,6 @@
 //! No audit event, no access: with a disk that fails, nothing is shown and nothing is written.
 
-use super::{Actor, Ehr, Inner};
+use super::{Actor, Ehr, Inner, Options};
 use crate::access::{Purpose, Role};
 use crate::error::Code;
 use crate::id::SystemRandom;
@@ -20,7 +20,7 @@ fn where_no_event_can_be_written_nothing_is_shown_and_nothing_is_stored() {
     let store = Store::create_on(Box::new(file.clone()), &RawKey::new([1; 32]), random(), 1 << 20);
     let store = store.expect("a store in memory");
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
-    let ehr = Ehr(Arc::new(Inner::new(store, clock.clone())));
+    let ehr = Ehr(Arc::new(Inner::new(store, Options { clock: clock.clone(), ..Options::default() })));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
     session.write(RECORD).expect("it is valid");
     session.read(ResourceType::PATIENT, "p").expect("there");
@@ -49,7 +49,7 @@ fn events_that_cannot_be_written_do_not_pile_up() {
     let store = Store::create_on(Box::new(file.clone()), &RawKey::new([1; 32]), random, 1 << 20);
     let store = store.expect("a store in memory");
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
-    let ehr = Ehr(Arc::new(Inner::new(store, clock.clone())));
+    let ehr = Ehr(Arc::new(Inner::new(store, Options { clock: clock.clone(), ..Options::default() })));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
     session.write(RECORD).expect("it is valid");
     let analyst = ehr.session(Actor::new("ana", Role::Analyst), Purpose::Research).expect("a session");

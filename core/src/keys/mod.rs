@@ -1,9 +1,10 @@
 //! Keys: one random root per store, wrapped by the host, a passphrase, a recovery key or shares, or several of them; a random
 //! key per patient.
 //!
-//! Root -> seals the tree: a random master, the key of the pages and the keys that wrap patients' keys, one for each epoch in
-//! use. Master -> HKDF -> store key, token key, audit key, signing seed. So another root takes one row, another epoch takes a row for
-//! each patient, and no record is written anew. Destroying a patient's wrapped key makes that patient's records unreadable.
+//! Root -> seals the tree: a random master, the key of the pages and the epoch keys, one for each epoch in use. Epoch key -> wraps
+//! the keys of groups of patients -> each wraps the keys of its patients. Master -> HKDF -> store key, token key, audit key, signing
+//! seed. So another root takes one row, another epoch takes a row for each group, and no record is written anew. Destroying a patient's
+//! wrapped key, and then the keys it was wrapped under, makes that patient's records unreadable in every copy of its row.
 //! Nothing here is ever printed; everything is wiped when dropped.
 
 mod cached;
@@ -257,7 +258,11 @@ impl KeyRing {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The epoch that new keys of patients are wrapped under.
+    /// How many epochs there are keys of: more than one only while keys are wrapped anew.
+    pub(crate) fn epochs(&self) -> usize {
+        self.held().epochs.len()
+    }
+    /// The epoch that new keys of groups of patients are wrapped under.
     pub fn patient_epoch(&self) -> u32 {
         self.held().epochs.last().map_or(0, |key| key.epoch)
     }
@@ -293,9 +298,41 @@ impl KeyRing {
         &self.audit_key
     }
 
-    /// Makes a random key for a compartment of a patient; gives it and its wrapped form, `seal[wrapping key, place](key)` with the
-    /// place of this store, this patient, this compartment, row kind 2, number 0: in another row it does not open. The wrapping
-    /// key is that of the current epoch, which stands in clear in front of what is wrapped.
+    /// Makes a random key for a group of patients; gives it and its wrapped form, `seal[epoch key, place](key)` with the place of this
+    /// store, row kind 36, number the group's. The epoch key is the current one; which one it is stands in clear in front of what is
+    /// wrapped.
+    ///
+    /// # Errors
+    /// - `random-unavailable`.
+    pub fn new_group_key(&self, group: u32, random: &dyn Random) -> Result<(SealKey, Vec<u8>)> {
+        let key = SealKey::random(0, random)?;
+        let wrapped = self.wrapped(&self.group_context(group), key.bytes(), random)?;
+        Ok((key, wrapped))
+    }
+
+    /// Unwraps the key of a group of patients.
+    ///
+    /// # Errors
+    /// - `wrong-key`, `corrupt`: it is another group's or was changed. `key-epoch-gone`: its epoch's key was destroyed.
+    pub fn group_key(&self, group: u32, wrapped: &[u8]) -> Result<SealKey> {
+        key_of(&self.unwrapped(&self.group_context(group), wrapped)?)
+    }
+
+    /// The key of a group, wrapped under the current epoch; None where it is already.
+    ///
+    /// # Errors
+    /// - as [`KeyRing::group_key`]; `random-unavailable`.
+    pub(crate) fn rewrapped(&self, group: u32, wrapped: &[u8], random: &dyn Random) -> Result<Option<Vec<u8>>> {
+        if vault::epoch(wrapped)? == self.patient_epoch() {
+            return Ok(None);
+        }
+        let context = self.group_context(group);
+        let plain = self.unwrapped(&context, wrapped)?;
+        self.wrapped(&context, &plain, random).map(Some)
+    }
+
+    /// Makes a random key for a compartment of a patient; gives it and its wrapped form, `seal[group key, place](key)` with the
+    /// place of this store, this patient, this compartment, row kind 2, number 0: in another row it does not open.
     ///
     /// # Errors
     /// - `random-unavailable`.
@@ -303,41 +340,42 @@ impl KeyRing {
         &self,
         patient: PatientNumber,
         compartment: u8,
+        group: &SealKey,
         random: &dyn Random,
     ) -> Result<(SealKey, Vec<u8>)> {
         let key = SealKey::random(0, random)?;
-        let wrapped = self.wrapped(&self.patient_context(patient, compartment), key.bytes(), random)?;
+        let wrapped = vault::seal(group, &self.patient_context(patient, compartment), key.bytes(), random)?;
         Ok((key, wrapped))
     }
 
     /// Unwraps the key of a compartment of a patient.
     ///
     /// # Errors
-    /// - `wrong-key`, `corrupt`: it is another patient's, another compartment's, or was changed. `key-epoch-gone`: its epoch's key
-    ///   was destroyed.
-    pub fn patient_key(&self, patient: PatientNumber, compartment: u8, wrapped: &[u8]) -> Result<SealKey> {
-        let plain = self.unwrapped(&self.patient_context(patient, compartment), wrapped)?;
-        let bytes: &[u8; 32] = plain.as_slice().try_into().map_err(|_| Code::Corrupt.error())?;
-        Ok(SealKey::made(0, |out| out.copy_from_slice(bytes)))
-    }
-
-    /// A key that was wrapped in that place, wrapped under the current epoch; None where it is already.
-    ///
-    /// # Errors
-    /// - as [`KeyRing::patient_key`]; `random-unavailable`.
-    pub(crate) fn rewrapped(
+    /// - `wrong-key`, `corrupt`: it is another patient's, another compartment's, under another group key, or was changed.
+    pub fn patient_key(
         &self,
         patient: PatientNumber,
         compartment: u8,
+        group: &SealKey,
+        wrapped: &[u8],
+    ) -> Result<SealKey> {
+        key_of(&vault::open(group, &self.patient_context(patient, compartment), wrapped)?)
+    }
+
+    /// The key of a compartment of a patient, wrapped under another group key.
+    ///
+    /// # Errors
+    /// - as [`KeyRing::patient_key`]; `random-unavailable`.
+    pub(crate) fn regrouped(
+        &self,
+        patient: PatientNumber,
+        compartment: u8,
+        [old, new]: [&SealKey; 2],
         wrapped: &[u8],
         random: &dyn Random,
-    ) -> Result<Option<Vec<u8>>> {
-        if vault::epoch(wrapped)? == self.patient_epoch() {
-            return Ok(None);
-        }
+    ) -> Result<Vec<u8>> {
         let context = self.patient_context(patient, compartment);
-        let plain = self.unwrapped(&context, wrapped)?;
-        self.wrapped(&context, &plain, random).map(Some)
+        vault::seal(new, &context, &vault::open(old, &context, wrapped)?, random)
     }
 
     fn wrapped(&self, context: &Context<'_>, key: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
@@ -349,6 +387,10 @@ impl KeyRing {
         let (epoch, held) = (vault::epoch(wrapped)?, self.held());
         let key = held.epochs.iter().find(|key| key.epoch == epoch).ok_or_else(|| Code::KeyEpochGone.error())?;
         vault::open(key, context, wrapped)
+    }
+
+    fn group_context(&self, group: u32) -> Context<'static> {
+        Context::new(self.store, PatientNumber::SHARED, RowKind::PatientGroup, group.into(), 0)
     }
 
     fn patient_context(&self, patient: PatientNumber, compartment: u8) -> Context<'static> {
@@ -384,6 +426,11 @@ impl NewHeader {
         read.tree = tree.seal(keys, &read, random)?;
         Ok(NewHeader { bytes: read.write(keys)?, dropped: Vec::new(), held: None })
     }
+}
+
+fn key_of(plain: &[u8]) -> Result<SealKey> {
+    let bytes: &[u8; 32] = plain.try_into().map_err(|_| Code::Corrupt.error())?;
+    Ok(SealKey::made(0, |out| out.copy_from_slice(bytes)))
 }
 
 /// The header read and checked, the root, and the two keys that come from it.

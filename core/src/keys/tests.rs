@@ -95,7 +95,7 @@ fn another_root_opens_with_the_sources_given_and_everything_under_it_stays() {
     let random = SystemRandom::default();
     let (old, paper) = (RawKey::new([1; 32]), RecoveryKey::new(&random).expect("random bytes"));
     let (ring, header) = created(&old);
-    let (key, wrapped) = ring.new_patient_key(PatientNumber(4), 1, &random).expect("random bytes");
+    let (key, wrapped) = ring.new_group_key(4, &random).expect("random bytes");
     let before = added(&header, &old, &paper);
     let new = RawKey::new([2; 32]);
     let changed = KeyRing::with_new_root(&before, &old, &[&new], &random).expect("the old key opens it");
@@ -106,7 +106,7 @@ fn another_root_opens_with_the_sources_given_and_everything_under_it_stays() {
     let again = KeyRing::open(&new, &changed.bytes).expect("the new one opens it");
     assert_eq!(again.token("x", &[b"y"]), ring.token("x", &[b"y"]));
     assert_eq!(again.public_key(), ring.public_key());
-    assert_eq!(again.patient_key(PatientNumber(4), 1, &wrapped).expect("its own").bytes(), key.bytes());
+    assert_eq!(again.group_key(4, &wrapped).expect("its own").bytes(), key.bytes());
     let status = KeyRing::status(&changed.bytes).expect("readable");
     assert_eq!((status.root_epoch, status.revision, status.names.len()), (2, 3, 1));
     // A copy from before opens as it did, with its own key only.
@@ -151,38 +151,47 @@ fn a_wrap_or_a_tree_of_another_time_does_not_fit_into_a_header() {
 }
 
 #[test]
-fn a_patient_key_opens_for_its_patient_and_its_compartment_only() {
+fn a_key_opens_for_its_group_its_patient_and_its_compartment_only() {
     let (ring, _) = created(&RawKey::new([1; 32]));
-    let (key, wrapped) = ring.new_patient_key(PatientNumber(4), 1, &SystemRandom::default()).expect("random bytes");
-    assert_eq!(ring.patient_key(PatientNumber(4), 1, &wrapped).expect("its own").bytes(), key.bytes());
-    assert_eq!(ring.patient_key(PatientNumber(4), 2, &wrapped).map(|_| ()).unwrap_err().code(), Code::WrongKey);
-    assert_eq!(ring.patient_key(PatientNumber(5), 1, &wrapped).map(|_| ()).unwrap_err().code(), Code::WrongKey);
+    let random = SystemRandom::default();
+    let (group, wrapped) = ring.new_group_key(0, &random).expect("random bytes");
+    assert_eq!(ring.group_key(0, &wrapped).expect("its own").bytes(), group.bytes());
+    assert_eq!(ring.group_key(1, &wrapped).map(|_| ()).unwrap_err().code(), Code::WrongKey);
+    let (other, _) = ring.new_group_key(0, &random).expect("random bytes");
+    let (key, wrapped) = ring.new_patient_key(PatientNumber(4), 1, &group, &random).expect("random bytes");
+    assert_eq!(ring.patient_key(PatientNumber(4), 1, &group, &wrapped).expect("its own").bytes(), key.bytes());
+    for (patient, compartment, group) in [(4, 2, &group), (5, 1, &group), (4, 1, &other)] {
+        let opened = ring.patient_key(PatientNumber(patient), compartment, group, &wrapped);
+        assert_eq!(opened.map(|_| ()).unwrap_err().code(), Code::WrongKey);
+    }
+    let moved = ring.regrouped(PatientNumber(4), 1, [&group, &other], &wrapped, &random).expect("it opens");
+    assert_eq!(ring.patient_key(PatientNumber(4), 1, &other, &moved).expect("its own").bytes(), key.bytes());
 }
 
 #[test]
-fn keys_of_patients_go_over_to_another_epoch_and_the_old_one_is_destroyed() {
+fn keys_of_groups_go_over_to_another_epoch_and_the_old_one_is_destroyed() {
     let random = SystemRandom::default();
     let raw = RawKey::new([1; 32]);
     let (ring, header) = created(&raw);
-    let patient = PatientNumber(4);
-    let (key, wrapped) = ring.new_patient_key(patient, 0, &random).expect("random bytes");
-    assert_eq!(ring.rewrapped(patient, 0, &wrapped, &random).expect("current"), None);
+    let group = 4;
+    let (key, wrapped) = ring.new_group_key(group, &random).expect("random bytes");
+    assert_eq!(ring.rewrapped(group, &wrapped, &random).expect("current"), None);
 
     let next = ring.with_new_epoch(&header, &random).expect("it opens");
     let between = next.bytes.clone();
     ring.take(next);
     assert_eq!(ring.patient_epoch(), 2);
-    assert_eq!(ring.patient_key(patient, 0, &wrapped).expect("the old epoch opens still").bytes(), key.bytes());
-    let again = ring.rewrapped(patient, 0, &wrapped, &random).expect("it opens").expect("another epoch");
-    assert_eq!(ring.rewrapped(patient, 0, &again, &random).expect("current"), None);
-    assert_eq!(ring.rewrapped(PatientNumber(5), 0, &wrapped, &random).expect_err("another's").code(), Code::WrongKey);
+    assert_eq!(ring.group_key(group, &wrapped).expect("the old epoch opens still").bytes(), key.bytes());
+    let again = ring.rewrapped(group, &wrapped, &random).expect("it opens").expect("another epoch");
+    assert_eq!(ring.rewrapped(group, &again, &random).expect("current"), None);
+    assert_eq!(ring.rewrapped(5, &wrapped, &random).expect_err("another's").code(), Code::WrongKey);
 
     let last = ring.with_last_epoch_only(&between, &random).expect("it opens");
     let end = last.bytes.clone();
     ring.take(last);
     for ring in [&ring, &KeyRing::open(&raw, &end).expect("it opens")] {
-        assert_eq!(ring.patient_key(patient, 0, &again).expect("its own").bytes(), key.bytes());
-        let gone = ring.patient_key(patient, 0, &wrapped).map(|_| ()).expect_err("destroyed");
+        assert_eq!(ring.group_key(group, &again).expect("its own").bytes(), key.bytes());
+        let gone = ring.group_key(group, &wrapped).map(|_| ()).expect_err("destroyed");
         assert_eq!(gone.code(), Code::KeyEpochGone);
     }
 }

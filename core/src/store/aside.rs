@@ -28,8 +28,11 @@ impl AsideKind {
             AsideKind::Conflict => RowKind::Conflict,
         }
     }
-    const fn under_patient_key(self) -> bool {
-        matches!(self, AsideKind::Request | AsideKind::Conflict)
+    /// Those whose rows lie under the key of a patient's compartment, and go with it.
+    const UNDER_PATIENT_KEY: [AsideKind; 2] = [AsideKind::Request, AsideKind::Conflict];
+
+    fn under_patient_key(self) -> bool {
+        AsideKind::UNDER_PATIENT_KEY.contains(&self)
     }
 }
 
@@ -75,7 +78,7 @@ impl AsideKey {
 }
 
 impl Store {
-    fn aside_key(&self, view: &(impl ReadView + ?Sized), key: AsideKey) -> Result<SealKey> {
+    fn aside_key(&self, view: &dyn ReadView, key: AsideKey) -> Result<SealKey> {
         match key.kind.under_patient_key() {
             true => self.patient_key(view, (key.patient.0, key.compartment), false),
             false => Ok(self.keys.store_key().clone()),
@@ -86,7 +89,7 @@ impl Store {
     /// not among them.
     pub(super) fn asides(
         &self,
-        view: &(impl ReadView + ?Sized),
+        view: &dyn ReadView,
         kind: AsideKind,
         patient: Option<PatientNumber>,
     ) -> Result<Vec<AsideRow>> {
@@ -114,12 +117,7 @@ impl Store {
     }
 
     /// The row of a kind with that number.
-    pub(super) fn aside(
-        &self,
-        view: &(impl ReadView + ?Sized),
-        kind: AsideKind,
-        number: u64,
-    ) -> Result<Option<AsideRow>> {
+    pub(super) fn aside(&self, view: &dyn ReadView, kind: AsideKind, number: u64) -> Result<Option<AsideRow>> {
         let mut found = None;
         view.range(Table::Lifecycle, &[kind as u8], &[kind as u8 + 1], &mut |key, value| {
             if key.ends_with(&number.to_be_bytes()) {
@@ -132,7 +130,7 @@ impl Store {
         Ok(Some((key, self.open_aside(view, key, &value)?)))
     }
 
-    fn open_aside(&self, view: &(impl ReadView + ?Sized), key: AsideKey, value: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    fn open_aside(&self, view: &dyn ReadView, key: AsideKey, value: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let seal = self.aside_key(view, key)?;
         self.with_packer(|packer| packer.unpack(&seal, &key.context(self), value))
     }
@@ -142,7 +140,7 @@ impl Store {
     }
 
     /// The rules of the store as they were last set; empty where they never were.
-    pub(super) fn rules(&self, view: &(impl ReadView + ?Sized)) -> Result<Vec<u8>> {
+    pub(super) fn rules(&self, view: &dyn ReadView) -> Result<Vec<u8>> {
         match view.get(Table::Lifecycle, RULES)? {
             Some(sealed) => Ok(crate::vault::open(self.keys.store_key(), &self.rules_context(1), &sealed)?.to_vec()),
             None => Ok(Vec::new()),
@@ -169,6 +167,25 @@ impl Change<'_> {
     /// As [`Store::aside`], what this change set wrote included.
     pub(crate) fn aside(&self, kind: AsideKind, number: u64) -> Result<Option<AsideRow>> {
         self.store.aside(&self.rows, kind, number)
+    }
+
+    /// The rows that lie under the key of a compartment: key and place of each.
+    pub(super) fn asides_of(&self, (patient, compartment): (u32, u8)) -> Result<Vec<(Vec<u8>, Context<'static>)>> {
+        let mut found = Vec::new();
+        for kind in AsideKind::UNDER_PATIENT_KEY {
+            let from = [&[kind as u8][..], &patient.to_be_bytes(), &[compartment]].concat();
+            let to = [&from[..], &[0xff; 9]].concat();
+            let mut keys = Vec::new();
+            self.rows.range(Table::Lifecycle, &from, &to, &mut |key, _| {
+                keys.push(key.to_vec());
+                true
+            })?;
+            for key in keys {
+                let place = AsideKey::of(kind, &key)?.context(self.store);
+                found.push((key, place));
+            }
+        }
+        Ok(found)
     }
 
     /// Writes a row, or another in its place.

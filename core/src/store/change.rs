@@ -72,13 +72,15 @@ pub struct Change<'s> {
     /// Index entries of what is pending: parameter, value, extra.
     entries: Vec<(u16, u64, u64)>,
     /// Tokens of the global index, by a hash of what they stand for and the patient.
-    seen: HashSet<(u64, u32)>,
+    pub(super) seen: HashSet<(u64, u32)>,
     tokens: Vec<[u8; 12]>,
     /// By patient and compartment.
-    charts: HashMap<(u32, u8), ChartState>,
-    names: HashMap<String, u32>,
+    pub(super) charts: HashMap<(u32, u8), ChartState>,
+    pub(super) names: HashMap<String, u32>,
     /// What addresses stand for, as looked up since the last flush.
-    resolved: RefCell<HashMap<Box<str>, Option<String>>>,
+    pub(super) resolved: RefCell<HashMap<Box<str>, Option<String>>>,
+    /// Compartments whose keys go with this change set.
+    pub(super) forgotten: Vec<(u32, u8)>,
     written: u64,
     /// The patient of the version written last.
     last_patient: Option<PatientNumber>,
@@ -87,13 +89,13 @@ pub struct Change<'s> {
     /// Whether a further version needs a reason; None until someone asks.
     pub(super) reason_required: Option<bool>,
     /// Whether a record was written that tells who may see what.
-    tells: bool,
+    pub(super) tells: bool,
     /// By the number of a type: how many bytes of its records made a block of [`BLOCK_PACKED`] lately.
     fill: [usize; 256],
 }
 
 /// Key and numbers of a compartment of a patient.
-struct ChartState {
+pub(super) struct ChartState {
     key: SealKey,
     next_block: u32,
     next_segment: u32,
@@ -190,6 +192,7 @@ impl Store {
             charts: HashMap::new(),
             names: HashMap::new(),
             resolved: RefCell::default(),
+            forgotten: Vec::new(),
             written: 0,
             last_patient: None,
             holds: HashMap::new(),
@@ -445,8 +448,10 @@ impl Change<'_> {
     pub fn alias(&mut self, address: &str, target: &str) -> Result<()> {
         let key = self.store.alias_key(address);
         let mut context = self.store.context(0, RowKind::Alias, 0);
-        context.labels = &key;
+        context.labels = address.as_bytes();
         let sealed = crate::vault::seal(self.store.keys.store_key(), &context, target.as_bytes(), &*self.store.random)?;
+        let back = [&self.store.aliased_key(target)[..], &key[b"alias ".len()..]].concat();
+        self.rows.mine.put(Table::Meta, back, Vec::new());
         self.rows.mine.put(Table::Meta, key, sealed);
         self.resolved.get_mut().clear();
         Ok(())
@@ -493,6 +498,9 @@ impl Change<'_> {
         let settled = self.store.settle(writing);
         if self.tells {
             self.store.told.fetch_add(1, std::sync::atomic::Ordering::Release);
+        }
+        if !self.forgotten.is_empty() {
+            self.store.forget(&self.forgotten);
         }
         settled?;
         Ok(number)
@@ -617,14 +625,12 @@ impl Change<'_> {
         if self.charts.contains_key(&chart) {
             return Ok(());
         }
-        let (patient, row) = (PatientNumber(chart.0), patient_row(chart));
-        let key = match self.rows.get(Table::Patient, &row)? {
-            Some(wrapped) => self.store.keys.patient_key(patient, chart.1, &wrapped)?,
-            None => {
-                let (key, wrapped) = self.store.keys.new_patient_key(patient, chart.1, &*self.store.random)?;
-                self.rows.mine.put(Table::Patient, row.to_vec(), wrapped);
-                key
-            }
+        let key = if self.rows.get(Table::Patient, &patient_row(chart))?.is_some() {
+            self.store.patient_key(&self.rows, chart, false)?
+        } else {
+            let (key, wrapped) = self.store.new_patient_key(&mut self.rows, chart)?;
+            self.rows.mine.put(Table::Patient, patient_row(chart).to_vec(), wrapped);
+            key
         };
         let (next_block, next_segment) =
             (self.next_number(Table::Block, chart)?, self.next_number(Table::Index, chart)?);
@@ -633,18 +639,22 @@ impl Change<'_> {
     }
 
     /// The number after the last of a compartment's blocks or segments.
-    fn next_number(&self, table: Table, (patient, compartment): (u32, u8)) -> Result<u32> {
+    pub(super) fn next_number(&self, table: Table, (patient, compartment): (u32, u8)) -> Result<u32> {
         let (first, last) = layout::numbers(compartment);
         let end = [&pair((patient, last))[..], &[0]].concat();
         let Some((key, _)) = self.rows.last(table, &pair((patient, first)), &end)? else {
-            return Ok(first);
+            return if table == Table::Block {
+                self.store.gone_before(&self.rows, (patient, compartment))
+            } else {
+                Ok(first)
+            };
         };
         let number = key.get(4..).and_then(|key| key.try_into().ok()).ok_or_else(|| Code::Corrupt.error())?;
         after(u32::from_be_bytes(number))
     }
 
     /// Makes rows of what is pending: blocks, ids, index segments, tokens.
-    fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         self.by_id.clear();
         self.resolved.get_mut().clear();
         self.pending_bytes = 0;

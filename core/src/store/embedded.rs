@@ -169,6 +169,14 @@ impl Backend for Embedded {
         self.watched(|| self.pages.put_header(header))
     }
 
+    fn sequence(&self) -> u64 {
+        self.pages.sequence()
+    }
+
+    fn remains(&self, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        self.pages.remains(visit)
+    }
+
     fn check(&self) -> Result<Checked> {
         self.pages.check()
     }
@@ -368,6 +376,22 @@ const NAMES: [&str; Table::ALL.len()] =
 
 fn name(table: Table) -> &'static str {
     NAMES[table as usize]
+}
+
+/// Puts bytes in the place of a small file, whole or not at all, durably.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    sync_folder(path).map_err(|error| std::io::Error::from(error.io_kind().unwrap_or(std::io::ErrorKind::Other)))
 }
 
 /// Makes the name of a new file durable.

@@ -222,7 +222,12 @@ impl Snapshot<'_> {
         let (mut place, mut stored) = (place, stored.clone());
         while stored.commit() >= before {
             let Some(earlier) = stored.before() else { return Ok(None) };
-            (place, stored) = (earlier, self.at(earlier)?);
+            stored = match self.at(earlier) {
+                // Where it stood then is shredded: it stands where it stands now.
+                Err(error) if error.code() == Code::Erased => break,
+                found => found?,
+            };
+            place = earlier;
         }
         Ok(Some(place))
     }

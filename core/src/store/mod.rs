@@ -10,6 +10,8 @@ mod backup;
 mod change;
 mod check;
 mod embedded;
+#[cfg(test)]
+mod erasure;
 mod find;
 mod group;
 mod hold;
@@ -19,6 +21,8 @@ mod layout;
 mod note;
 mod pages;
 mod rekey;
+mod renew;
+mod shred;
 mod snapshot;
 mod terms;
 #[doc(hidden)]
@@ -27,18 +31,22 @@ pub mod testing;
 mod tests;
 #[cfg(all(test, target_os = "linux"))]
 mod wiping;
+mod wraps;
 
 pub(crate) use aside::{AsideKey, AsideKind};
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
 pub(crate) use backup::restore;
 pub use change::{Change, Outcome, PutMeta};
 pub use check::{CheckReport, Damage, DamageKind};
+pub(crate) use embedded::replace_file;
 pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
 pub use pages::{Checked, Copied, Frozen, Steps};
 pub(crate) use rekey::Changed;
+pub use renew::Renewed;
+pub use shred::Shredded;
 pub use snapshot::{Snapshot, Stored};
 
 use crate::error::{Code, Result};
@@ -52,7 +60,7 @@ use group::Writing;
 use layout::{Block, Place, Segment};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
@@ -73,11 +81,16 @@ pub struct Store {
     blocks: Mutex<Recent<(u32, u32), Arc<Block>>>,
     segments: Mutex<Recent<(u32, u32), Arc<Segment>>>,
     patient_keys: Mutex<Recent<(u32, u8), SealKey>>,
+    group_keys: Mutex<Recent<u32, SealKey>>,
     packers: Mutex<Vec<Packer>>,
+    /// Held while the epoch is changed.
+    rotating: Mutex<()>,
     /// Held while the header is changed.
     rekeying: Mutex<()>,
     /// The process that opened the store.
     process: u32,
+    /// How often something was shredded: what was read before that is not kept in memory.
+    shreds: AtomicU64,
 }
 
 impl std::fmt::Debug for Store {
@@ -167,6 +180,9 @@ impl Store {
                     let keys = if now == header { keys } else { KeyRing::open(source, &now)? };
                     let store = Store::new(Box::new(backend), keys, random);
                     store.check_revision(read_only)?;
+                    if !read_only {
+                        store.finish_burning()?;
+                    }
                     return Ok(store);
                 }
                 Err(error) => refused = error,
@@ -188,9 +204,12 @@ impl Store {
             segments: Mutex::new(Recent::new(SEGMENT_CACHE)),
             blocks: Mutex::new(Recent::new(BLOCK_CACHE)),
             patient_keys: Mutex::new(Recent::new(KEY_CACHE)),
+            group_keys: Mutex::new(Recent::new(KEY_CACHE)),
+            rotating: Mutex::default(),
             packers: Mutex::default(),
             rekeying: Mutex::default(),
             process: std::process::id(),
+            shreds: AtomicU64::new(0),
         }
     }
 
@@ -221,6 +240,10 @@ impl Store {
     /// - of the backend.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         Ok(Snapshot { store: self, view: self.latest()? })
+    }
+    /// A number that grows with each superblock of the file.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.backend.sequence()
     }
     /// Looks at every byte of the file; says which slots are not as they were left.
     ///
@@ -274,7 +297,7 @@ impl Store {
         Ok(())
     }
 
-    fn read_state(&self, view: &(impl ReadView + ?Sized)) -> Result<State> {
+    fn read_state(&self, view: &dyn ReadView) -> Result<State> {
         let sealed = view.get(Table::Meta, STATE)?.ok_or_else(|| Code::Corrupt.error())?;
         let plain = crate::vault::open(self.keys.store_key(), &self.meta_context(), &sealed)?;
         let mut reader = Reader { rest: &plain };
@@ -338,11 +361,11 @@ impl Store {
     }
 
     /// What `urn:uuid:...` or another full address stands for in this store, as `Type/id`.
-    fn resolve(&self, view: &(impl ReadView + ?Sized), address: &str) -> Result<Option<String>> {
+    fn resolve(&self, view: &dyn ReadView, address: &str) -> Result<Option<String>> {
         if let Some(sealed) = view.get(Table::Meta, &self.alias_key(address))? {
+            // Only who knows the address can open what it stands for.
             let mut context = self.context(0, RowKind::Alias, 0);
-            let key = self.alias_key(address);
-            context.labels = &key;
+            context.labels = address.as_bytes();
             let plain = crate::vault::open(self.keys.store_key(), &context, &sealed)?;
             return Ok(std::str::from_utf8(&plain).ok().map(str::to_owned));
         }
@@ -359,38 +382,56 @@ impl Store {
     }
 
     /// Opens a block. `keep`: whether it may stay in memory, which only a committed one may.
-    fn block(
-        &self,
-        view: &(impl ReadView + ?Sized),
-        place: Place,
-        key: Option<&SealKey>,
-        keep: bool,
-    ) -> Result<Arc<Block>> {
+    fn block(&self, view: &dyn ReadView, place: Place, key: Option<&SealKey>, keep: bool) -> Result<Arc<Block>> {
         let number = (place.patient, place.block);
         if keep && let Some(block) = lock(&self.blocks).get(&number) {
             return Ok(block);
         }
-        let packed = view.get(Table::Block, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
-        let context = self.chart_context(RowKind::Block, number);
-        let patient_key;
-        let key = match key {
-            Some(key) => key,
-            None => {
-                patient_key = self.patient_key(view, place.chart(), keep)?;
-                &patient_key
-            }
-        };
-        let plain = self.with_packer(|packer| packer.unpack(key, &context, &packed))?;
+        let shreds = self.shreds.load(SeqCst);
+        let plain = self.chart_row(view, (Table::Block, RowKind::Block), number, key, keep)?;
         let size = plain.len();
         let block = Arc::new(layout::read_block(plain)?);
         if keep {
-            lock(&self.blocks).put(number, block.clone(), size);
+            self.remember(&self.blocks, shreds, number, block.clone(), size);
         }
         Ok(block)
     }
 
+    /// Opens a block or a segment.
+    fn chart_row(
+        &self,
+        view: &dyn ReadView,
+        of: (Table, RowKind),
+        number: (u32, u32),
+        key: Option<&SealKey>,
+        keep: bool,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+        let open = |view: &dyn ReadView, key: Option<&SealKey>| {
+            let chart = (number.0, layout::compartment(number.1));
+            let Some(packed) = view.get(of.0, &pair(number))? else {
+                let erased = of.0 == Table::Block && number.1 < self.gone_before(view, chart)?;
+                return Err(if erased { Code::Erased.error() } else { Code::Corrupt.error() });
+            };
+            let context = self.chart_context(of.1, number);
+            let patient_key;
+            let key = match key {
+                Some(key) => key,
+                None => {
+                    patient_key = self.patient_key(view, chart, keep)?;
+                    &patient_key
+                }
+            };
+            self.with_packer(|packer| packer.unpack(key, &context, &packed))
+        };
+        match open(view, key) {
+            // The patient was given new keys since the view was taken: what is committed now says the same under those.
+            Err(error) if keep && error.code() == Code::WrongKey => open(&*self.latest()?, None),
+            opened => opened,
+        }
+    }
+
     /// The numbers of a patient's index segments, ascending, with their sizes.
-    fn segment_numbers(&self, view: &(impl ReadView + ?Sized), patient: u32) -> Result<Vec<(u32, usize)>> {
+    fn segment_numbers(&self, view: &dyn ReadView, patient: u32) -> Result<Vec<(u32, usize)>> {
         let mut found = Vec::new();
         let end = [pair((patient, u32::MAX)).as_slice(), &[0]].concat();
         view.range(Table::Index, &pair((patient, 0)), &end, &mut |key, value| {
@@ -405,7 +446,7 @@ impl Store {
     /// Opens an index segment. `keep` as in [`Store::block`].
     fn segment(
         &self,
-        view: &(impl ReadView + ?Sized),
+        view: &dyn ReadView,
         number: (u32, u32),
         key: Option<&SealKey>,
         keep: bool,
@@ -413,35 +454,28 @@ impl Store {
         if keep && let Some(segment) = lock(&self.segments).get(&number) {
             return Ok(segment);
         }
-        let packed = view.get(Table::Index, &pair(number))?.ok_or_else(|| Code::Corrupt.error())?;
-        let context = self.chart_context(RowKind::Index, number);
-        let patient_key;
-        let key = match key {
-            Some(key) => key,
-            None => {
-                patient_key = self.patient_key(view, (number.0, layout::compartment(number.1)), keep)?;
-                &patient_key
-            }
-        };
-        let plain = self.with_packer(|packer| packer.unpack(key, &context, &packed))?;
+        let shreds = self.shreds.load(SeqCst);
+        let plain = self.chart_row(view, (Table::Index, RowKind::Index), number, key, keep)?;
         let segment = Arc::new(Segment::read(&plain)?);
         if keep {
-            lock(&self.segments).put(number, segment.clone(), segment.weight());
+            self.remember(&self.segments, shreds, number, segment.clone(), segment.weight());
         }
         Ok(segment)
     }
 
-    /// The key of a compartment of a patient.
-    fn patient_key(&self, view: &(impl ReadView + ?Sized), chart: (u32, u8), keep: bool) -> Result<SealKey> {
-        if keep && let Some(key) = lock(&self.patient_keys).get(&chart) {
-            return Ok(key);
+    /// Keeps something in memory, unless there was a shredding since it was looked for.
+    fn remember<K: std::hash::Hash + Eq + Clone, V: Clone>(
+        &self,
+        cache: &Mutex<Recent<K, V>>,
+        shreds: u64,
+        key: K,
+        value: V,
+        size: usize,
+    ) {
+        let mut cache = lock(cache);
+        if self.shreds.load(SeqCst) == shreds {
+            cache.put(key, value, size);
         }
-        let wrapped = view.get(Table::Patient, &patient_row(chart))?.ok_or_else(|| Code::Erased.error())?;
-        let key = self.keys.patient_key(PatientNumber(chart.0), chart.1, &wrapped)?;
-        if keep {
-            lock(&self.patient_keys).put(chart, key.clone(), 1);
-        }
-        Ok(key)
     }
 }
 
@@ -480,6 +514,11 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Recent<K, V> {
         let (key, value) = self.old.remove_entry(key)?;
         self.young.insert(key, value.clone());
         Some(value)
+    }
+    /// Drops what is not to stay.
+    fn retain(&mut self, stays: impl Fn(&K) -> bool) {
+        self.young.retain(|key, _| stays(key));
+        self.old.retain(|key, _| stays(key));
     }
     fn put(&mut self, key: K, value: V, size: usize) {
         if self.size + size > self.most {

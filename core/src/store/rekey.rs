@@ -1,4 +1,4 @@
-//! The header that holds the keys, changed in place; and the keys of patients wrapped anew.
+//! The header that holds the keys, changed in place.
 //!
 //! The revision of the header is kept inside the store too, sealed: a header of an earlier time put in front of the store, which would
 //! bring back a way in that was taken away or a root that was replaced, does not open it.
@@ -20,8 +20,6 @@ pub(crate) struct Changed {
 
 /// The row that holds the revision.
 pub(super) const REVISION: &[u8] = b"header";
-/// Patients whose keys are wrapped anew in one change set.
-const REWRAPPED_AT_ONCE: usize = 4096;
 
 impl Store {
     /// The header with the wrapped keys.
@@ -59,38 +57,6 @@ impl Store {
         Ok(changed)
     }
 
-    /// Wraps the keys of all patients that are not wrapped under the current epoch. Gives how many there were.
-    ///
-    /// # Durability
-    /// In several change sets; what was done stays when a later one fails, and every key opens all the while.
-    ///
-    /// # Errors
-    /// - of the backend; `wrong-key`, `corrupt`, `key-epoch-gone`: a wrapped key is not what was written.
-    pub(crate) fn rewrap_patient_keys(&self, at: Timestamp) -> Result<u64> {
-        let (mut from, mut count) = (Vec::new(), 0);
-        loop {
-            let mut change = self.change(at, "")?;
-            let mut rows = Vec::with_capacity(REWRAPPED_AT_ONCE);
-            change.view().range(Table::Patient, &from, &[u8::MAX; 16], &mut |key, value| {
-                rows.push((key.to_vec(), value.to_vec()));
-                rows.len() < REWRAPPED_AT_ONCE
-            })?;
-            let Some((last, _)) = rows.last() else { return Ok(count) };
-            from = [last.as_slice(), &[0]].concat();
-            let before = count;
-            for (key, wrapped) in rows {
-                let (patient, compartment) = key_of(&key)?;
-                if let Some(again) = self.keys.rewrapped(patient, compartment, &wrapped, &*self.random)? {
-                    change.table_put(Table::Patient, key, again)?;
-                    count += 1;
-                }
-            }
-            if count > before {
-                change.commit()?;
-            }
-        }
-    }
-
     /// Compares the header with the revision that the store has seen; where a crash kept it from being noted, notes it.
     ///
     /// # Errors
@@ -120,14 +86,6 @@ impl Store {
 
     fn revision_context(&self) -> Context<'static> {
         Context::new(self.keys.store_id(), PatientNumber::SHARED, RowKind::KeyState, 0, 0)
-    }
-}
-
-/// Whose key is in a row of the patient table, and of which compartment.
-fn key_of(key: &[u8]) -> Result<(PatientNumber, u8)> {
-    match key {
-        [a, b, c, d, compartment] => Ok((PatientNumber(u32::from_be_bytes([*a, *b, *c, *d])), *compartment)),
-        _ => Err(Code::Corrupt.error()),
     }
 }
 

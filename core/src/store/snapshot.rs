@@ -170,7 +170,32 @@ impl Snapshot<'_> {
         Ok(self.newest(kind, id)?.filter(Stored::is_shown))
     }
 
-    /// Every version, newest first, deletions and retractions included.
+    /// The version before another.
+    fn earlier(&self, stored: &Stored) -> Result<Option<Stored>> {
+        let Some(place) = stored.before() else { return Ok(None) };
+        match self.at(place)? {
+            earlier if earlier.kind() == stored.kind() && earlier.id() == stored.id() => Ok(Some(earlier)),
+            _ => Err(Code::Corrupt.error()),
+        }
+    }
+
+    /// How many change sets were committed.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn commits(&self) -> Result<u64> {
+        Ok(self.store.read_state(&*self.view)?.next_commit.saturating_sub(1))
+    }
+
+    /// Whether a patient of that id was shredded, and none of that id was written since.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub fn is_erased(&self, id: &str) -> Result<bool> {
+        Ok(self.patient(id)?.is_none() && self.store.erased(&*self.view, id)?.is_some())
+    }
+
+    /// Every version, newest first, deletions and retractions included; those in a compartment that was shredded, and all before them, are gone.
     ///
     /// # Errors
     /// - as [`Snapshot::newest`].
@@ -178,7 +203,11 @@ impl Snapshot<'_> {
         let mut all = Vec::new();
         let mut next = self.newest(kind, id)?;
         while let Some(stored) = next {
-            next = stored.slot().before.map(|place| self.at(place)).transpose()?;
+            next = match self.earlier(&stored) {
+                // What was written before lay in a compartment that was shredded.
+                Err(error) if error.code() == Code::Erased => None,
+                earlier => earlier?,
+            };
             all.push(stored);
         }
         Ok(all)
@@ -187,14 +216,14 @@ impl Snapshot<'_> {
     /// The version that was the newest at an instant; None where there was none yet.
     ///
     /// # Errors
-    /// - as [`Snapshot::newest`].
+    /// - as [`Snapshot::newest`]; `erased`: that version lay in a compartment that was shredded.
     pub fn as_of(&self, kind: ResourceType, id: &str, at: Timestamp) -> Result<Option<Stored>> {
         let mut next = self.newest(kind, id)?;
         while let Some(stored) = next {
             if stored.at() <= at {
                 return Ok(Some(stored));
             }
-            next = stored.slot().before.map(|place| self.at(place)).transpose()?;
+            next = self.earlier(&stored)?;
         }
         Ok(None)
     }

@@ -81,6 +81,9 @@ pub enum RowKind {
     Tombstone = 44,
     Rules = 45,
     Policy = 20,
+    Erased = 35,
+    PatientGroup = 36,
+    Anchor = 37,
 }
 
 /// Where a sealed value belongs. Opening needs the same.

@@ -42,6 +42,8 @@ const WITHOUT_SESSION: &[&str] = &[
     "create_on",
     "open_on",
     "restore",
+    "compare_with_anchor",
+    "anchor_now",
 ];
 
 /// The public functions of `impl NAME` in the sources of the library.

@@ -4,6 +4,7 @@
 //! repository). Where it is absent they say so on standard error and pass.
 
 mod access;
+mod anchor;
 mod audit;
 mod backup;
 mod check;
@@ -17,5 +18,6 @@ mod path;
 mod process;
 mod quarantine;
 mod reading;
+mod shred;
 mod suites;
 mod synthetic;

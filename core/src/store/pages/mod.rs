@@ -260,6 +260,26 @@ impl Pages {
         done
     }
 
+    /// The number of the newer superblock.
+    pub(super) fn sequence(&self) -> u64 {
+        self.0.read_state().root.sequence
+    }
+
+    /// What each slot holds or held, in clear.
+    pub(super) fn remains(&self, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let state = self.0.read_state();
+        let mut bytes = vec![0; PAGE];
+        for (slot, row) in state.rows.iter().enumerate() {
+            if let Holds::Page(page) | Holds::Stale(page) = row.holds {
+                self.0.disk.read(offset(slot as u32), &mut bytes)?;
+                if self.0.seal.open_page(page, row, &mut bytes).is_ok() {
+                    visit(&bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Opens every slot of the file, free ones and the map too, and both superblocks.
     pub(super) fn check(&self) -> Result<Checked> {
         let _writer = self.0.turn();

@@ -4,10 +4,12 @@
 mod faulty;
 mod image;
 mod probe;
+mod remains;
 
 pub use faulty::{Fault, FaultyFile};
 pub use image::Image;
 pub use probe::{Probe, Sort};
+pub use remains::{Depth, readable};
 
 /// Bytes of a slot of the file.
 pub const SLOT: usize = super::pages::PAGE;

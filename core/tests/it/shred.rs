@@ -1,0 +1,99 @@
+//! Shredding and new keys for a patient, as a session does them.
+
+use crate::path::{administrator, create, key, kind, physician};
+use ehrcore::audit::EventKind;
+use ehrcore::ehr::{Ehr, Options, SearchOptions, VerifyLevel};
+use ehrcore::error::{Code, Result};
+use ehrcore::lifecycle::Reason;
+use ehrcore::record::Compartment;
+
+fn code<T>(result: Result<T>) -> Code {
+    result.err().expect("this is refused").code()
+}
+
+fn observation(id: &str, patient: &str, label: &str) -> Vec<u8> {
+    format!(
+        r#"{{"resourceType":"Observation","id":"{id}","meta":{{"security":[{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"{label}"}}]}},"status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/{patient}"}}}}"#
+    )
+    .into_bytes()
+}
+
+fn two_patients(ehr: &Ehr) {
+    let session = physician(ehr);
+    for id in ["p1", "p2"] {
+        let text = format!(r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"Doe"}}]}}"#);
+        session.write(text.as_bytes()).expect("it is valid");
+        session.write(&observation(&format!("o-{id}"), id, "HIV")).expect("it is valid");
+        session.write(&observation(&format!("s-{id}"), id, "SUD")).expect("it is valid");
+    }
+}
+
+#[test]
+fn a_shredded_patient_is_erased_for_every_call_and_the_log_says_who_did_it_and_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    two_patients(&ehr);
+    let office = administrator(&ehr);
+    assert_eq!(code(physician(&ehr).shred("p1", "asked for")), Code::Denied);
+    assert_eq!(code(office.shred("p1", " ")), Code::InvalidArgument);
+    assert_eq!(code(office.shred("p9", "asked for")), Code::NotFound);
+    let done = office.shred("p1", "asked for").expect("it may");
+    assert_eq!((done.versions, done.damaged), (3, 0));
+    assert_eq!(code(office.shred("p1", "again")), Code::NotFound);
+    let doctor = physician(&ehr);
+    assert_eq!(code(doctor.chart("p1")), Code::Erased);
+    assert_eq!(code(doctor.read(kind("Patient"), "p1")), Code::Erased);
+    assert_eq!(code(doctor.read(kind("Observation"), "o-p1")), Code::NotFound);
+    assert_eq!(doctor.chart("p2").expect("whole").len(), 3);
+    let found = doctor.search(kind("Observation"), "", SearchOptions::default()).expect("it searches");
+    assert_eq!(found.records.len(), 2);
+    drop((doctor, office, ehr));
+    let ehr = Ehr::open(folder.path().join("clinic.ehr"), &key(), Options::default()).expect("it opens");
+    let office = administrator(&ehr);
+    assert_eq!(office.verify(VerifyLevel::Records, None).expect("all as written").records, 3);
+    let log = office.audit(0, 1000).expect("it may");
+    let shreds: Vec<_> = log.iter().filter(|(_, event)| event.kind == EventKind::Shred).collect();
+    let ends: Vec<_> = shreds.iter().map(|(_, event)| event.failure()).collect();
+    let expected = [Some(Code::Denied), Some(Code::InvalidArgument), Some(Code::NotFound), None, Some(Code::NotFound)];
+    assert_eq!(ends, expected);
+    let event = &shreds[3].1;
+    assert_eq!((event.patient, event.count, event.reason.as_str()), (done.patient, 3, "asked for"));
+    assert!(log.iter().all(|(_, event)| event.id != "p1"), "the pseudonyms of what is gone stand for nothing");
+}
+
+#[test]
+fn a_legal_hold_keeps_a_chart_and_each_compartment_from_being_shredded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    two_patients(&ehr);
+    let office = administrator(&ehr);
+    let reason = Reason::new("a case");
+    let hold = office.place_hold("p1", Some((kind("Observation"), "o-p1")), "legal@clinic", &reason).expect("placed");
+    assert_eq!(code(office.shred("p1", "asked for")), Code::Hold);
+    assert_eq!(code(office.shred_compartment("p1", Compartment::SubstanceUse, "asked for")), Code::Hold);
+    assert_eq!(physician(&ehr).chart("p1").expect("whole").len(), 3);
+    office.release_hold(hold.number, &reason).expect("released");
+    office.shred_compartment("p1", Compartment::SubstanceUse, "asked for").expect("it may");
+    assert_eq!(physician(&ehr).chart("p1").expect("whole").len(), 2);
+    office.shred("p1", "asked for").expect("it may");
+    assert_eq!(code(physician(&ehr).chart("p1")), Code::Erased);
+}
+
+#[test]
+fn new_keys_for_a_patient_leave_everything_as_it_was_and_are_on_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    two_patients(&ehr);
+    let office = administrator(&ehr);
+    let bytes =
+        || -> Vec<_> { physician(&ehr).chart("p1").expect("whole").iter().map(|one| one.bytes().to_vec()).collect() };
+    let before = bytes();
+    assert_eq!(code(physician(&ehr).rotate_patient("p1", "a leak")), Code::Denied);
+    let done = office.rotate_patient("p1", "a leak").expect("it may");
+    assert_eq!((done.compartments, done.blocks), (2, 3));
+    assert_eq!(bytes(), before);
+    assert_eq!(office.verify(VerifyLevel::Records, None).expect("all as written").records, 6);
+    let log = office.audit(0, 1000).expect("it may");
+    let rotated = log.iter().filter(|(_, event)| event.kind == EventKind::PatientKeyRotate && event.failed.is_none());
+    assert_eq!(rotated.map(|(_, event)| event.reason.as_str()).collect::<Vec<_>>(), ["a leak"]);
+}
