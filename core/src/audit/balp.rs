@@ -69,7 +69,7 @@ fn saying(kind: EventKind) -> Saying {
         StoreCreate => dicom("110100", (DICOM, "110120"), 'C', In, ""),
         Verify | Check => dicom("110100", (LIFECYCLE, "verify"), 'E', In, ""),
         Backup => dicom("110100", (LIFECYCLE, "archive"), 'E', Out, ""),
-        Repair => dicom("110100", (LIFECYCLE, "restore"), 'U', In, ""),
+        Repair | RollbackAccepted => dicom("110100", (LIFECYCLE, "restore"), 'U', In, ""),
         Keys | KeyRotate | PatientKeyRotate => dicom("110113", (DICOM, "110129"), 'U', In, ""),
         Policy => dicom("110113", (DICOM, "110136"), 'U', In, ""),
         BreakGlass => dicom("110113", (DICOM, "110127"), 'E', In, ""),
