@@ -84,9 +84,7 @@ fn used(file: &FaultyFile) -> Masked {
     let sources: [&dyn KeySource; 3] = [&raw, &paper, &shared];
     let root = |header: &[u8]| KeyRing::with_new_root(header, &raw, &sources, &random);
     store.change_header(Timestamp(9), root, || Ok(())).expect("the key opens it");
-    let epoch = |header: &[u8]| store.keys().with_new_epoch(header, &random);
-    store.change_header(Timestamp(9), epoch, || Ok(())).expect("it opens");
-    assert_eq!(store.rewrap_patient_keys(Timestamp(9)).expect("rewrapped"), 3);
+    assert_eq!(store.burn(Timestamp(9), || Ok(())).expect("wrapped anew"), 1);
     drop(shares);
     keys.extend(store.keys().masked(&shared, &store.header().expect("there"), MASK));
     let snapshot = store.snapshot().expect("a view");
