@@ -1,10 +1,13 @@
 //! Who sees what: one chart and seven roles, consents, care teams, emergency access, and that nothing denied shows in any answer.
 
 use crate::path::{administrator, create, key, kind, physician};
-use ehrcore::access::{Action, Cause, Policy, Purpose, Role};
+use ehrcore::access::{
+    Action, Cause, Confidentiality, ConsentSays, Facts, Labels, Lens, Policy, Purpose, Relations, Role, Subject,
+};
 use ehrcore::audit::EventKind;
 use ehrcore::ehr::{Actor, Ehr, Emergency, Notify, Options, SearchOptions, Session};
 use ehrcore::error::Code;
+use ehrcore::record::Compartment;
 use ehrcore::time::{ManualClock, Timestamp};
 use std::sync::{Arc, Mutex};
 
@@ -487,4 +490,60 @@ fn who_may_change_the_policy_is_told_why_something_is_denied() {
     let unlabelled = nurse.clone().cleared_for("V");
     assert!(explain(&unlabelled, "very").verdict.permitted);
     assert_eq!(code(clinic.ehr.session(nurse.cleared_for("shoe"), Purpose::Treatment)), Code::InvalidArgument);
+}
+
+/// The expected column was worked out by rules of its own, from what the standard policy is meant to do.
+#[test]
+fn the_standard_policy_decides_as_the_table_of_decisions_says() {
+    let mut rows = 0;
+    for line in include_str!("../data/decisions.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [
+            role,
+            purpose,
+            action,
+            of,
+            compartment,
+            confidentiality,
+            sensitivity,
+            relation,
+            author,
+            consent,
+            glass,
+            expected,
+        ] = cells[..]
+        else {
+            panic!("twelve cells: {line}")
+        };
+        let subject = Subject {
+            break_glass: glass == "yes",
+            ..Subject::new(Role::from_name(role).expect("a role"), Purpose::from_name(purpose).expect("a purpose"))
+        };
+        let facts = Facts {
+            kind: Some(kind(of)),
+            compartment: Compartment::from_name(compartment).expect("a compartment"),
+            labels: Labels {
+                confidentiality: Confidentiality::from_code(confidentiality).expect("a code"),
+                sensitivity: Labels::bit(sensitivity)
+                    .unwrap_or_else(|| if sensitivity == "-" { 0 } else { panic!("{sensitivity}") }),
+            },
+            relations: Relations::NAMES
+                .iter()
+                .find(|(name, _)| *name == relation)
+                .map_or(Relations::NONE, |(_, one)| *one),
+            own_organization: false,
+            author: author == "yes",
+            status: 0,
+            consent: match consent {
+                "permit" => ConsentSays::Permit,
+                "deny" => ConsentSays::Deny,
+                _ => ConsentSays::Nothing,
+            },
+        };
+        let lens = Lens::new(Arc::new(Policy::standard().clone()), subject);
+        let verdict = lens.decide(Action::from_name(action).expect("an action"), &facts);
+        assert_eq!(verdict.permitted, expected == "+", "{line}: {:?}", verdict.cause);
+        rows += 1;
+    }
+    assert!(rows >= 500, "{rows}");
 }

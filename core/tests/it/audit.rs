@@ -21,10 +21,12 @@ const THROUGH: &[(&str, &str)] = &[
     ("with_limits", "shows nothing"),
     ("set_limits", "shows nothing"),
     ("close", "ends the session"),
+    ("emergency", "says for which emergency the session was given, if for one"),
 ];
 
 /// Lines of the table that are not the name of a call.
-const VARIANTS: &[(&str, &str)] = &[("update", "change_set"), ("provenance_of_version", "provenance")];
+const VARIANTS: &[(&str, &str)] =
+    &[("create", "change_set"), ("update", "change_set"), ("provenance_of_version", "provenance")];
 
 /// Public calls on the store itself, which show no record.
 const WITHOUT_SESSION: &[&str] = &[

@@ -21,3 +21,4 @@ mod reading;
 mod shred;
 mod suites;
 mod synthetic;
+mod unseen;

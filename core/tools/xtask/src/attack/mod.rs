@@ -3,6 +3,7 @@
 
 mod audit;
 mod base;
+mod cedar;
 mod edits;
 mod flip;
 mod replay;
@@ -50,6 +51,7 @@ struct Attack {
 }
 
 const ATTACKS: &[Attack] = &[
+    Attack { name: "cedar", what: "our decisions beside Cedar's", small: 10_000, full: 1_000_000, run: cedar::run },
     Attack { name: "edits", what: "two writers edit at the same time", small: 2_000, full: 100_000, run: edits::run },
     Attack { name: "flip", what: "single bits of a store flipped", small: 4_000, full: 16_777_216, run: flip::run },
     Attack { name: "replay", what: "slots of older images put back", small: 60, full: 10_000, run: replay::run },

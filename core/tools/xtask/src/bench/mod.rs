@@ -4,6 +4,7 @@
 //! 1 GB and a store of 200,000 resources. Times of one run stand beside a yardstick of the same run: on a busy machine only the
 //! ratios mean something. `--encryption` compares with a build without encryption, `--rotation` rotates the keys of a million resources.
 
+mod deciding;
 mod full;
 mod keys;
 mod product;
@@ -28,6 +29,9 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         let status = again.current_dir(crate::root()).status()?;
         return if status.success() { Ok(()) } else { Err("the benchmark failed".into()) };
     }
+    if arguments == ["--access"] {
+        return deciding::run(&Samples { resources: Vec::new(), times: 9 }, tempfile::tempdir()?.path());
+    }
     if let ["--import", store, source] = arguments {
         return full::import(Path::new(store), Path::new(source));
     }
@@ -42,6 +46,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     let samples = Samples { resources: resources(folder.path())?, times: if quick { 3 } else { 9 } };
     let reference = reading::run(&samples)?;
     storing::run(&samples, reference, folder.path())?;
+    deciding::run(&samples, folder.path())?;
     if std::env::var_os("EHRCORE_FULL").is_some() {
         full::run(folder.path())?;
     } else {
