@@ -7,7 +7,7 @@ use crate::id::SystemRandom;
 use crate::keys::RawKey;
 use crate::schema::ResourceType;
 use crate::store::Store;
-use crate::store::testing::FaultyFile;
+use crate::store::testing::{FaultyFile, SmallDisk};
 use crate::time::{ManualClock, Timestamp};
 use std::sync::Arc;
 
@@ -61,4 +61,53 @@ fn events_that_cannot_be_written_do_not_pile_up() {
         assert!(ehr.0.lock().len() <= super::MOST_PENDING);
     }
     assert_eq!(ehr.0.lock().len(), super::MOST_PENDING);
+}
+
+/// A full disk once closed the handle: then nobody could read what was there.
+#[test]
+fn on_a_full_disk_writes_fail_and_audited_reads_go_on_and_with_space_all_is_as_before() {
+    let disk = SmallDisk::of(usize::MAX);
+    let random = Arc::new(SystemRandom::default());
+    let store = Store::create_on(Box::new(disk.clone()), &RawKey::new([1; 32]), random.clone(), 1 << 20);
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    let ehr = Ehr(Arc::new(Inner::new(store.expect("a store in memory"), clock.clone())));
+    let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
+    session.write(RECORD).expect("it is valid");
+    disk.resize(disk.taken());
+    // Until nothing more can be written:
+    let record = |n: usize| format!(r#"{{"resourceType":"Basic","id":"b{n}","code":{{"text":"{n}"}}}}"#);
+    let refused = (0..10_000).find_map(|n| session.write(record(n).as_bytes()).err().map(|error| (n, error)));
+    let (written, error) = refused.expect("the disk is full");
+    assert_eq!(error.code(), Code::StoreIo, "after {written}");
+    assert_eq!(error.io_kind(), Some(std::io::ErrorKind::StorageFull));
+    // A large record, of which nothing can be pressed out, has no room whatever a few events gave back.
+    let mut number = 1_u64;
+    let noise: String = std::iter::repeat_with(|| {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + (number >> 40) as u8 % 26)
+    })
+    .take(900_000)
+    .collect();
+    let large = format!(r#"{{"resourceType":"Basic","id":"large","code":{{"text":"{noise}"}}}}"#);
+    // Reads go on, each with its event on the disk: they are old enough to be written one by one.
+    let before = ehr.audit_head().expect("readable").expect("there").size;
+    for _ in 0..40 {
+        clock.advance(super::PENDING_MICROS);
+        assert_eq!(session.read(ResourceType::PATIENT, "p").expect("it may be read").bytes(), RECORD);
+        assert_eq!(session.write(large.as_bytes()).unwrap_err().code(), Code::StoreIo);
+    }
+    let after = ehr.audit_head().expect("readable").expect("there").size;
+    assert!(after >= before + 80, "the reads and the refusals are on record: {before} to {after}");
+    // In groups there is room for thousands.
+    for n in 0..3000 {
+        session.read(ResourceType::PATIENT, "p").unwrap_or_else(|error| panic!("read {n}: {error}"));
+    }
+    // Space comes back: so do the writes, and the reserve.
+    disk.resize(usize::MAX);
+    session.write(record(100_000).as_bytes()).expect("there is room");
+    let office = ehr.session(Actor::new("office", Role::Administrator), Purpose::Operations).expect("a session");
+    let report = office.verify(super::VerifyLevel::Records, None).expect("all is as written");
+    assert_eq!(report.records, written as u64 + 2);
+    drop((office, session, ehr));
+    Store::open_on(Box::new(disk), &RawKey::new([1; 32]), random, 1 << 20, false).expect("it opens");
 }

@@ -139,6 +139,8 @@ impl Backend for Embedded {
             return Err(Code::ReadOnly.error());
         }
         let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
+        let (rows, bytes, audit_only) = measure(batch);
+        self.watched(|| self.pages.make_room(rows, bytes, audit_only))?;
         let written = self.watched(|| write(&engine, batch).map_err(failed));
         if written.is_err() {
             // What a failed write or sync left behind is unknown, so nothing more is built on it: reopening finds out.
@@ -201,6 +203,20 @@ impl Backend for Embedded {
         }
         done
     }
+}
+
+/// How many rows a batch has, how many bytes they take with their keys, and whether all of it is of the audit log.
+fn measure(batch: &Batch) -> (usize, usize, bool) {
+    let (mut rows, mut bytes, mut audit_only) = (0, 0, true);
+    for table in Table::ALL {
+        let before = rows;
+        for (key, value) in batch.rows(table) {
+            rows += 1;
+            bytes += key.len() + value.map_or(0, <[u8]>::len) + 16;
+        }
+        audit_only &= rows == before || matches!(table, Table::Audit | Table::Meta);
+    }
+    (rows, bytes, audit_only)
 }
 
 fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {

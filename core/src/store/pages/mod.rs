@@ -14,6 +14,7 @@ mod backup;
 mod disk;
 mod log;
 mod recover;
+mod room;
 mod superblock;
 #[cfg(test)]
 mod tests;

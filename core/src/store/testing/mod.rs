@@ -2,11 +2,13 @@
 //! a look at the page layer from outside.
 
 mod faulty;
+mod full;
 mod image;
 mod probe;
 mod remains;
 
 pub use faulty::{Fault, FaultyFile};
+pub use full::SmallDisk;
 pub use image::Image;
 pub use probe::{Probe, Sort};
 pub use remains::{Depth, readable};
