@@ -25,6 +25,7 @@ mod trail;
 pub use actor::Actor;
 use anchor::Anchored;
 pub use anchor::{Anchor, AnchorReport, Anchoring, FileAnchor};
+pub use backup::{RepairOptions, Repaired};
 pub(crate) use gate::Gate;
 pub use glass::{Emergency, Notify};
 pub use keys::Rotated;

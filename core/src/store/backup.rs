@@ -1,6 +1,6 @@
 //! Copies of a store while it is written to, and the way back.
 
-use super::pages::{self, Copied, Copy, Steps};
+use super::pages::{self, Copied, Copy, Mended, Steps};
 use super::{Store, embedded};
 use crate::error::{Code, Result};
 use crate::id::Random;
@@ -69,6 +69,62 @@ pub(crate) fn restore(
     let chain = chain.iter().map(|path| open_copy(path, source, random.clone())).collect::<Result<Vec<Copy>>>()?;
     let disk = embedded::new_file(into)?;
     kept(into, pages::restore(&chain, &disk, &*random, watch, steps))
+}
+
+/// Makes a damaged store whole in a new file, with what good copies have of it. The damaged file and the copies stay as they are.
+///
+/// # Errors
+/// - `corrupt`, `copy-older`, `copy-damaged`, `other-store`, `store-exists`; of the key source; `io`, `cancelled`, `deadline`.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn repair(
+    damaged: &Path,
+    copies: &[&Path],
+    into: &Path,
+    allow_older: bool,
+    source: &dyn KeySource,
+    random: Arc<dyn Random>,
+    watch: &Watch,
+    steps: &mut Steps<'_>,
+) -> Result<Mended> {
+    let raw = embedded::file(damaged, true)?;
+    let copies = copies.iter().map(|path| open_copy(path, source, random.clone())).collect::<Result<Vec<Copy>>>()?;
+    let disk = embedded::new_file(into)?;
+    let opened = Copy::of_store(Box::new(embedded::file(damaged, true)?), source, random.clone());
+    kept(into, repaired(opened, &raw, &copies, allow_older, &disk, &*random, watch, steps))
+}
+
+/// As [`repair`], on storage of the caller's own.
+#[doc(hidden)]
+pub fn repair_on(
+    damaged: Box<dyn redb::StorageBackend>,
+    raw: &dyn redb::StorageBackend,
+    copy: Box<dyn redb::StorageBackend>,
+    into: &dyn redb::StorageBackend,
+    source: &dyn KeySource,
+    random: Arc<dyn Random>,
+) -> Result<Mended> {
+    let opened = Copy::of_store(damaged, source, random.clone());
+    let copies = [Copy::of_store(copy, source, random.clone())?];
+    repaired(opened, raw, &copies, false, into, &*random, &Watch::default(), &mut |_, _| true)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn repaired(
+    opened: Result<Copy>,
+    raw: &dyn redb::StorageBackend,
+    copies: &[Copy],
+    allow_older: bool,
+    disk: &dyn redb::StorageBackend,
+    random: &dyn Random,
+    watch: &Watch,
+    steps: &mut Steps<'_>,
+) -> Result<Mended> {
+    // A key that does not open the damaged file is no damage, where the copies do not show that it should.
+    let stores: Vec<_> = copies.iter().map(Copy::store).chain(opened.iter().map(Copy::store)).collect();
+    if stores.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Code::OtherStore.error());
+    }
+    pages::repair(opened, raw, copies, allow_older, disk, random, watch, steps)
 }
 
 fn open_copy(path: &Path, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Copy> {

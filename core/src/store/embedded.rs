@@ -42,10 +42,20 @@ macro_rules! typed {
 
 /// A store in one file: the engine over sealed pages.
 pub struct Embedded {
-    engine: RwLock<Database>,
+    /// There until it is dropped.
+    engine: Option<RwLock<Database>>,
     pages: Pages,
     read_only: bool,
-    poisoned: Arc<AtomicBool>,
+    health: Arc<Health>,
+}
+
+/// Whether a handle may still be used.
+#[derive(Default)]
+struct Health {
+    /// Something failed.
+    poisoned: AtomicBool,
+    /// The engine panicked: its locks may be broken, so that even putting it away would panic again.
+    panicked: AtomicBool,
 }
 
 /// Makes a new file, readable by its owner only, and locks it.
@@ -93,7 +103,7 @@ impl Embedded {
         random: Arc<dyn Random>,
         cache_bytes: usize,
     ) -> Result<Self> {
-        let pages = Pages::create(disk, header, keys.page_key(), keys.store_id(), random)?;
+        let pages = guarded(|| Pages::create(disk, header, keys.page_key(), keys.store_id(), random))?;
         Embedded::over(pages, cache_bytes, false)
     }
 
@@ -108,7 +118,7 @@ impl Embedded {
         cache_bytes: usize,
         read_only: bool,
     ) -> Result<Self> {
-        let pages = Pages::open(disk, keys.page_key(), keys.store_id(), random, read_only)?;
+        let pages = guarded(|| Pages::open(disk, keys.page_key(), keys.store_id(), random, read_only))?;
         Embedded::over(pages, cache_bytes, read_only)
     }
 
@@ -117,20 +127,24 @@ impl Embedded {
         let mut builder = Database::builder();
         builder.set_cache_size(cache_bytes);
         let engine = guarded(|| builder.create_with_backend(storage).map_err(opening))?;
-        Ok(Embedded { engine: RwLock::new(engine), pages, read_only, poisoned: Arc::default() })
+        Ok(Embedded { engine: Some(RwLock::new(engine)), pages, read_only, health: Arc::default() })
+    }
+
+    fn engine(&self) -> &RwLock<Database> {
+        self.engine.as_ref().expect("it is taken out when this is dropped")
     }
 
     /// Runs `call` unless an earlier failure closed the handle; a panic of the engine closes it.
     fn watched<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
-        watched(&self.poisoned, call)
+        watched(&self.health, call)
     }
 }
 
 impl Backend for Embedded {
     fn read(&self) -> Result<Arc<dyn ReadView>> {
-        let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
+        let engine = self.engine().read().map_err(|_| Code::Poisoned.error())?;
         let transaction = self.watched(|| engine.begin_read().map_err(|error| failed(error.into())))?;
-        Ok(Arc::new(Reader { transaction, tables: Default::default(), poisoned: self.poisoned.clone() }))
+        Ok(Arc::new(Reader { transaction: Some(transaction), tables: Default::default(), health: self.health.clone() }))
     }
 
     fn commit(&self, batch: &Batch) -> Result<()> {
@@ -138,13 +152,13 @@ impl Backend for Embedded {
         if self.read_only {
             return Err(Code::ReadOnly.error());
         }
-        let engine = self.engine.read().map_err(|_| Code::Poisoned.error())?;
+        let engine = self.engine().read().map_err(|_| Code::Poisoned.error())?;
         let (rows, bytes, audit_only) = measure(batch);
         self.watched(|| self.pages.make_room(rows, bytes, audit_only))?;
         let written = self.watched(|| write(&engine, batch).map_err(failed));
         if written.is_err() {
             // What a failed write or sync left behind is unknown, so nothing more is built on it: reopening finds out.
-            self.poisoned.store(true, SeqCst);
+            self.health.poisoned.store(true, SeqCst);
         }
         written
     }
@@ -153,7 +167,7 @@ impl Backend for Embedded {
         if self.read_only {
             return Err(Code::ReadOnly.error());
         }
-        let mut engine = self.engine.write().map_err(|_| Code::Poisoned.error())?;
+        let mut engine = self.engine().write().map_err(|_| Code::Poisoned.error())?;
         let done = self.watched(|| match engine.compact() {
             Ok(done) => Ok(done),
             Err(redb::CompactionError::TransactionInProgress) => Ok(false),
@@ -180,7 +194,7 @@ impl Backend for Embedded {
     }
 
     fn check(&self) -> Result<Checked> {
-        self.pages.check()
+        self.watched(|| self.pages.check())
     }
 
     fn freeze(&self) -> Result<Frozen> {
@@ -199,7 +213,7 @@ impl Backend for Embedded {
         }
         let done = self.watched(|| self.pages.scrub(gone));
         if done.is_err() {
-            self.poisoned.store(true, SeqCst);
+            self.health.poisoned.store(true, SeqCst);
         }
         done
     }
@@ -241,18 +255,20 @@ fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
 
 /// A read transaction; tables are opened at first use.
 struct Reader {
-    transaction: redb::ReadTransaction,
+    /// There until it is dropped.
+    transaction: Option<redb::ReadTransaction>,
     tables: [OnceLock<Option<Box<dyn Rows>>>; Table::ALL.len()],
-    poisoned: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 impl Reader {
     fn with<T>(&self, table: Table, missing: T, call: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
-        watched(&self.poisoned, || {
+        watched(&self.health, || {
             let slot = &self.tables[table as usize];
             if slot.get().is_none() {
                 let opened: Option<Box<dyn Rows>> = typed!(table, |K, V| {
-                    match self.transaction.open_table(TableDefinition::<K, V>::new(name(table))) {
+                    let transaction = self.transaction.as_ref().expect("it is taken out when this is dropped");
+                    match transaction.open_table(TableDefinition::<K, V>::new(name(table))) {
                         Ok(open) => Some(Box::new(open)),
                         Err(redb::TableError::TableDoesNotExist(_)) => None,
                         Err(error) => return Err(failed(error.into())),
@@ -422,16 +438,44 @@ fn sync_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Gives a part of the engine back. After a panic it is left where it is: its locks are broken, and a second panic while the first
+/// one is under way would end the process.
+fn put_away<T>(health: &Health, part: T) {
+    if health.panicked.load(SeqCst) {
+        std::mem::forget(part);
+    } else if catch_unwind(AssertUnwindSafe(|| drop(part))).is_err() {
+        health.panicked.store(true, SeqCst);
+        health.poisoned.store(true, SeqCst);
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        put_away(&self.health, self.engine.take());
+        if self.health.panicked.load(SeqCst) {
+            let _ = guarded(|| self.pages.let_go()); // so that the file can be opened again
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        put_away(&self.health, (std::mem::take(&mut self.tables), self.transaction.take()));
+    }
+}
+
+/// Runs what a panic must not leave: it becomes `corrupt`.
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(Code::Corrupt.error()))
 }
 
-fn watched<T>(poisoned: &AtomicBool, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    if poisoned.load(SeqCst) {
+fn watched<T>(health: &Health, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    if health.poisoned.load(SeqCst) {
         return Err(Code::Poisoned.error());
     }
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        poisoned.store(true, SeqCst);
+        health.panicked.store(true, SeqCst);
+        health.poisoned.store(true, SeqCst);
         Err(Code::Corrupt.error())
     })
 }

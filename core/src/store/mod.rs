@@ -35,7 +35,9 @@ mod wraps;
 
 pub(crate) use aside::{AsideKey, AsideKind};
 pub use backend::{Backend, Batch, ReadView, Row, Table, Visit};
-pub(crate) use backup::restore;
+#[doc(hidden)]
+pub use backup::repair_on;
+pub(crate) use backup::{repair, restore};
 pub use change::{Change, Outcome, PutMeta};
 pub use check::{CheckReport, Damage, DamageKind};
 pub(crate) use embedded::replace_file;
@@ -43,7 +45,7 @@ pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};
 pub use note::{ChangeKind, Note};
-pub use pages::{Checked, Copied, Frozen, Steps};
+pub use pages::{Checked, Copied, Frozen, Mended, Steps};
 pub(crate) use rekey::Changed;
 pub use renew::Renewed;
 pub use shred::Shredded;
@@ -171,7 +173,7 @@ impl Store {
         read_only: bool,
     ) -> Result<Store> {
         let mut refused = Code::NotAStore.error();
-        for header in pages::key_headers(&*disk)? {
+        for header in embedded::guarded(|| pages::key_headers(&*disk))? {
             match KeyRing::open(source, &header) {
                 Ok(keys) => {
                     let backend = Embedded::open(disk, &keys, random.clone(), cache_bytes, read_only)?;

@@ -76,6 +76,8 @@ fn a_copy_made_while_others_write_has_all_that_was_acknowledged_before_and_no_ha
         stop.store(true, SeqCst);
     });
     for (copy, before) in copies.iter().zip(before) {
+        let condition = Ehr::condition(copy, &key(), Options::default()).expect("it reads");
+        assert!(condition.is_sound() && condition.mended == 0 && !condition.recovered, "{condition:?}");
         let found = all(&physician(&open(copy)));
         for n in 0..acknowledged.load(SeqCst) + 1 {
             let there = (0..IN_SET).filter(|k| found.contains_key(&format!("s{n}-{k}"))).count();

@@ -5,14 +5,13 @@
 //! *increment* has the whole list of pages, and of the pages those that are not in the copy before it; it names that copy by the
 //! digest of its list, so a chain with a link missing, moved or of another store does not fit together.
 
-use super::superblock::{HEADER_AT, key_headers};
+use super::superblock::{HEADER_AT, Root, key_headers};
 use super::{FIRST, Holds, PAGE, Pages, Row, Seal, State, offset};
 use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::{Random, StoreId};
 use crate::keys::{KeyRing, KeySource};
 use crate::limits::Watch;
-use crate::vault::SealKey;
 use redb::StorageBackend;
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -46,10 +45,10 @@ pub struct Copied {
 }
 
 /// Which pages a storage has, with their seals.
-struct List {
+pub(super) struct List {
     length: u64,
     /// By page, ascending.
-    pages: Vec<(u32, Row)>,
+    pub(super) pages: Vec<(u32, Row)>,
 }
 
 /// A storage as it was committed at a moment; its slots are not written over as long as this lives.
@@ -225,7 +224,7 @@ impl List {
 
 /// Writes pages that are sealed already, and a map for them, as a store that was closed in order.
 #[allow(clippy::too_many_arguments)]
-fn write_store(
+pub(super) fn write_store(
     disk: &dyn StorageBackend,
     seal: &Seal,
     random: &dyn Random,
@@ -255,8 +254,13 @@ fn write_store(
     state.length = list.length;
     state.write_checkpoint(disk, seal, random)?;
     state.write_checkpoint(disk, seal, random)?; // so that both superblocks are right
-    state.say_closed(disk, seal, random)?;
+    // What the first one took is free since: the log says so.
+    if !state.append_changes(disk, seal, random)? {
+        return Err(Code::Internal.error());
+    }
     disk.sync_data()?;
+    state.settle();
+    state.say_closed(disk, seal, random)?;
     step(watch, steps, u64::from(count), u64::from(count))?;
     let pages = u64::from(count);
     Ok(Copied { pages, copied: pages, number: 0, digest: list.digest() })
@@ -399,9 +403,20 @@ impl Copy {
         self.seal.store
     }
 
-    /// The key of its pages.
-    pub(in crate::store) fn page_key(&self) -> &SealKey {
-        &self.seal.key
+    pub(super) fn seal(&self) -> &Seal {
+        &self.seal
+    }
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header
+    }
+    pub(super) fn list(&self) -> &List {
+        &self.list
+    }
+    /// Of a full copy: its file, where its map is, and how much of the log is written.
+    pub(super) fn map(&self) -> Option<(&dyn StorageBackend, Root, u32)> {
+        let From::Store(pages) = &self.from else { return None };
+        let state = pages.0.read_state();
+        Some((&*pages.0.disk, state.root, state.log.used))
     }
 
     /// Reads a page as it lies in the file, where it has it with that seal. It is not opened.

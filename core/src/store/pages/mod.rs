@@ -14,6 +14,7 @@ mod backup;
 mod disk;
 mod log;
 mod recover;
+mod repair;
 mod room;
 mod superblock;
 #[cfg(test)]
@@ -21,6 +22,8 @@ mod tests;
 
 pub use backup::{Copied, Frozen, Steps};
 pub(super) use backup::{Copy, restore};
+pub use repair::Mended;
+pub(super) use repair::repair;
 pub(super) use disk::Disk;
 pub(super) use superblock::key_headers;
 
@@ -32,6 +35,7 @@ use log::Log;
 use redb::StorageBackend;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use superblock::{Extent, Root};
 
@@ -288,6 +292,11 @@ impl Pages {
         state.check(&*self.0.disk, &self.0.seal)
     }
 
+    /// Lets go of the file without a word in it, after a panic.
+    pub(super) fn let_go(&self) -> Result<()> {
+        Ok(self.0.disk.close()?)
+    }
+
     /// Takes byte strings that must not be readable any more out of every page, and zeroes all free slots: what pages said before is
     /// gone. Only those bytes of a page change, so a reader of an older view meets zeros and nothing worse.
     pub(super) fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {
@@ -452,6 +461,42 @@ impl Inner {
         }
         state.resized |= start + data.len() as u64 > state.length;
         state.length = state.length.max(start + data.len() as u64);
+        Ok(())
+    }
+
+    fn read(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.read_state();
+        if start.checked_add(out.len() as u64).is_none_or(|end| end > state.length) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        let length = out.len();
+        Inner::each_page(start, length, |page, within, bytes| {
+            if within.len() == PAGE {
+                return self.page(&state, page, &mut out[bytes]);
+            }
+            let mut whole = [0; PAGE];
+            self.page(&state, page, &mut whole)?;
+            out[bytes].copy_from_slice(&whole[within]);
+            Ok(())
+        })
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let current = self.read_state().length;
+        if length < current && !length.is_multiple_of(PAGE as u64) {
+            // What is cut off is zeros should the storage grow again.
+            let rest = (PAGE as u64 - length % PAGE as u64).min(current - length);
+            self.write(length, &vec![0; rest as usize]).map_err(io_error)?;
+        }
+        let _writer = self.turn();
+        let mut state = self.write_state();
+        state.usable().map_err(io_error)?;
+        if let Some(overlay) = &self.overlay {
+            overlay.write().unwrap_or_else(PoisonError::into_inner).retain(|page, _| offset(*page) < length);
+        } else {
+            state.say_opened(&*self.disk, &self.seal, &*self.random).map_err(io_error)?;
+        }
+        state.resize(length);
         Ok(())
     }
 
@@ -723,53 +768,37 @@ fn io_error(error: crate::error::Error) -> io::Error {
     }
 }
 
+/// A panic beneath stops here: the engine sees a failed call, and nothing is written any more. Were it let through, the engine would meet
+/// it again while it puts itself away, and the process would end.
+fn contained<T>(inner: &Inner, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        inner.write_state().failed = true;
+        Err(io::Error::from(io::ErrorKind::InvalidData))
+    })
+}
+
 impl StorageBackend for Pages {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.read_state().length)
     }
     fn read(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
-        let inner = &*self.0;
-        let state = inner.read_state();
-        if start.checked_add(out.len() as u64).is_none_or(|end| end > state.length) {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
-        let length = out.len();
-        Inner::each_page(start, length, |page, within, bytes| {
-            if within.len() == PAGE {
-                return inner.page(&state, page, &mut out[bytes]);
-            }
-            let mut whole = [0; PAGE];
-            inner.page(&state, page, &mut whole)?;
-            out[bytes].copy_from_slice(&whole[within]);
-            Ok(())
-        })
+        contained(&self.0, || self.0.read(start, out))
     }
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let current = self.len()?;
-        if length < current && !length.is_multiple_of(PAGE as u64) {
-            // What is cut off is zeros should the storage grow again.
-            let rest = (PAGE as u64 - length % PAGE as u64).min(current - length);
-            self.0.write(length, &vec![0; rest as usize]).map_err(io_error)?;
-        }
-        let _writer = self.0.turn();
-        let mut state = self.0.write_state();
-        state.usable().map_err(io_error)?;
-        if let Some(overlay) = &self.0.overlay {
-            overlay.write().unwrap_or_else(PoisonError::into_inner).retain(|page, _| offset(*page) < length);
-        } else {
-            state.say_opened(&*self.0.disk, &self.0.seal, &*self.0.random).map_err(io_error)?;
-        }
-        state.resize(length);
-        Ok(())
+        contained(&self.0, || self.0.set_len(length))
     }
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync().map_err(io_error)
+        contained(&self.0, || self.0.sync().map_err(io_error))
     }
     fn write(&self, start: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(start, data).map_err(io_error)
+        contained(&self.0, || self.0.write(start, data).map_err(io_error))
     }
     fn close(&self) -> io::Result<()> {
-        self.0.close().map_err(io_error)
+        if std::thread::panicking() {
+            // The engine is falling over: nothing it left is made durable, and the file is not called closed.
+            return contained(&self.0, || self.0.disk.close());
+        }
+        contained(&self.0, || self.0.close().map_err(io_error))
     }
 }
 

@@ -35,6 +35,7 @@ fn main() -> std::process::ExitCode {
         Some((&"test", _)) => test::run(),
         Some((&"conform", rest)) => conform::run(rest),
         Some((&"attack", rest)) => attack::run(rest),
+        Some((&"attack-child", rest)) => attack::kill::child(rest), // what `attack kill` kills
         Some((&"bench", rest)) => bench::run(rest),
         Some((&"header", rest)) => header::run(rest),
         Some((&"schema", rest)) => schema::run(rest),

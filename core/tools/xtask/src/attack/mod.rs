@@ -5,8 +5,13 @@ mod audit;
 mod base;
 mod cedar;
 mod edits;
+mod faults;
 mod flip;
+mod full;
+pub(crate) mod kill;
+mod repair;
 mod replay;
+mod swap;
 mod torn;
 
 use std::cell::Cell;
@@ -55,6 +60,12 @@ const ATTACKS: &[Attack] = &[
     Attack { name: "edits", what: "two writers edit at the same time", small: 2_000, full: 100_000, run: edits::run },
     Attack { name: "flip", what: "single bits of a store flipped", small: 4_000, full: 16_777_216, run: flip::run },
     Attack { name: "replay", what: "slots of older images put back", small: 60, full: 10_000, run: replay::run },
+    Attack { name: "repair", what: "bits flipped, one good copy", small: 60, full: 10_000, run: repair::run },
+    Attack { name: "swap", what: "slots and rows moved, doubled, dropped", small: 24, full: 4_000, run: swap::run },
+    Attack { name: "kill", what: "kill -9 under load", small: 6, full: 1_000, run: kill::run },
+    Attack { name: "faults", what: "ENOSPC, EIO, short writes, failing syncs", small: 60, full: 100_000, run: faults::run },
+    Attack { name: "panic", what: "the engine's disk panics", small: 80, full: 2_000, run: faults::panics },
+    Attack { name: "tmpfs", what: "a full file system", small: 1, full: 100, run: full::run },
     Attack { name: "torn", what: "loss of power in the middle of a write", small: 100, full: 10_000, run: torn::run },
     Attack { name: "audit", what: "exports of the audit log changed", small: 600, full: 10_000, run: audit::run },
 ];
