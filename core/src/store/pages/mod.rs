@@ -22,9 +22,9 @@ mod tests;
 
 pub use backup::{Copied, Frozen, Steps};
 pub(super) use backup::{Copy, restore};
+pub(super) use disk::Disk;
 pub use repair::Mended;
 pub(super) use repair::repair;
-pub(super) use disk::Disk;
 pub(super) use superblock::key_headers;
 
 use crate::crypto::{Active, Provider};

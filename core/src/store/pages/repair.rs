@@ -57,13 +57,15 @@ pub(in crate::store) fn repair(
                 }
                 Err(Code::Corrupt.error())
             };
-            mended.pages = write_store(disk, damaged.seal(), random, damaged.header(), list, &read, watch, steps)?.pages;
+            mended.pages =
+                write_store(disk, damaged.seal(), random, damaged.header(), list, &read, watch, steps)?.pages;
         }
         Err(error) if error.code() == Code::StoreIo => return Err(error),
         Err(error) => {
-            let copy = copies.iter().find(|copy| allow_older || is_as_new(copy, raw)).ok_or_else(|| {
-                if copies.is_empty() { error } else { Code::CopyOlder.error() }
-            })?;
+            let copy = copies
+                .iter()
+                .find(|copy| allow_older || is_as_new(copy, raw))
+                .ok_or_else(|| if copies.is_empty() { error } else { Code::CopyOlder.error() })?;
             let list: &List = copy.list();
             let read = |at: usize, out: &mut [u8]| {
                 let (page, row) = &list.pages[at];

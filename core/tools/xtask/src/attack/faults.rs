@@ -52,7 +52,9 @@ fn wrong(bytes: Vec<u8>, acknowledged: usize, asked: usize) -> Option<String> {
     for set in 0..asked {
         let there = (0..IN_SET)
             .filter(|n| {
-                session.read(kind("Basic"), &format!("s{set}-{n}")).is_ok_and(|stored| stored.bytes() == record(set, *n))
+                session
+                    .read(kind("Basic"), &format!("s{set}-{n}"))
+                    .is_ok_and(|stored| stored.bytes() == record(set, *n))
             })
             .count();
         match there {
@@ -138,14 +140,16 @@ fn panicking(count: u64) -> Result<Tally, Failed> {
             let Ok(session) = doctor(&ehr) else { return None };
             file.panic_after_reads(reads as usize / 2 % 12);
             let first = session.read(kind("Patient"), "p0").map(|_| ()).map_err(|error| error.code());
-            let second = session.write(br#"{"resourceType":"Patient","id":"p1"}"#).map(|_| ()).map_err(|error| error.code());
+            let second =
+                session.write(br#"{"resourceType":"Patient","id":"p1"}"#).map(|_| ()).map_err(|error| error.code());
             file.heal();
             let third = session.read(kind("Patient"), "p0").map(|_| ()).map_err(|error| error.code());
             let closed = [Code::Corrupt, Code::Poisoned, Code::AuditUnavailable, Code::StoreIo];
             let right = |seen: &Result<(), Code>| seen.is_ok() || seen.is_err_and(|code| closed.contains(&code));
             // Once it failed, it stays closed.
             let stays = second.is_ok() || third.is_err();
-            (!(right(&first) && right(&second) && right(&third) && stays)).then(|| format!("{first:?} {second:?} {third:?}"))
+            (!(right(&first) && right(&second) && right(&third) && stays))
+                .then(|| format!("{first:?} {second:?} {third:?}"))
         }));
         tally.count(matches!(outcome, Ok(None)), || format!("after {reads} reads: {outcome:?}"));
     }

@@ -38,7 +38,9 @@ const IN_SET: usize = 6;
 
 fn there(session: &ehrcore::ehr::Session, set: usize) -> usize {
     (0..IN_SET)
-        .filter(|n| session.read(kind("Basic"), &format!("s{set}-{n}")).is_ok_and(|stored| stored.bytes() == record(set, *n)))
+        .filter(|n| {
+            session.read(kind("Basic"), &format!("s{set}-{n}")).is_ok_and(|stored| stored.bytes() == record(set, *n))
+        })
         .count()
 }
 
@@ -57,10 +59,7 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
             {
                 let ehr = Ehr::create(&file, &key(), options()).map_err(text)?;
                 let session = doctor(&ehr).map_err(text)?;
-                while session
-                    .change_set((0..IN_SET).map(|n| Write::Put(record(acknowledged, n))).collect())
-                    .is_ok()
-                {
+                while session.change_set((0..IN_SET).map(|n| Write::Put(record(acknowledged, n))).collect()).is_ok() {
                     acknowledged += 1;
                     if acknowledged > 20_000 {
                         return Err("the disk does not get full".into());
@@ -69,7 +68,8 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
             }
             // Still full: it opens, and what was acknowledged is there.
             {
-                let ehr = Ehr::open(&file, &key(), options()).map_err(|error| format!("full, it does not open: {error}"))?;
+                let ehr =
+                    Ehr::open(&file, &key(), options()).map_err(|error| format!("full, it does not open: {error}"))?;
                 let session = doctor(&ehr).map_err(text)?;
                 for set in 0..acknowledged {
                     match session.read(kind("Basic"), &format!("s{set}-0")) {

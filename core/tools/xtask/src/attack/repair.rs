@@ -27,7 +27,8 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
             let mended =
                 ehrcore::store::repair_on(Box::new(damaged.clone()), &damaged, copy, &into, &key(), random.clone());
             let image = Image::of(&Arc::new(into.bytes()));
-            let equal = mended.is_ok() && Probe::open(&image, &key()).is_ok_and(|probe| probe.content().is_ok_and(|it| it == content));
+            let equal = mended.is_ok()
+                && Probe::open(&image, &key()).is_ok_and(|probe| probe.content().is_ok_and(|it| it == content));
             let sight = if round % 100 == 0 { base.look(&image) } else { Sight::Silent };
             if let Ok(mended) = mended {
                 whole += u64::from(mended.whole_copy);
@@ -35,8 +36,12 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
             }
             (found, equal, sight)
         }));
-        tally.count(matches!(outcome, Ok((true, true, Sight::Silent))), || format!("bit {bit}: found, equal, sound: {outcome:?}"));
+        tally.count(matches!(outcome, Ok((true, true, Sight::Silent))), || {
+            format!("bit {bit}: found, equal, sound: {outcome:?}")
+        });
     }
-    tally.notes.push(format!("{pages} pages taken from the copy, {whole} times the copy whole, else a free slot or superblock"));
+    tally.notes.push(format!(
+        "{pages} pages taken from the copy, {whole} times the copy whole, else a free slot or superblock"
+    ));
     Ok(tally)
 }

@@ -34,13 +34,15 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
         Store::open_on(Box::new(image.clone()), &key(), Arc::new(SystemRandom::default()), 4 << 20, false)
     };
     let mut by_table: BTreeMap<String, u64> = BTreeMap::new();
-    let kinds = [
-        Table::Patient, Table::PatientName, Table::Block, Table::Id, Table::Index, Table::Token, Table::Audit,
-    ];
-    let all: Vec<_> = kinds.into_iter().map(|table| Ok((table, rows(&open(&Image::of(&base.image))?, table)))).collect::<ehrcore::error::Result<_>>()?;
+    let kinds = [Table::Patient, Table::PatientName, Table::Block, Table::Id, Table::Index, Table::Token, Table::Audit];
+    let all: Vec<_> = kinds
+        .into_iter()
+        .map(|table| Ok((table, rows(&open(&Image::of(&base.image))?, table))))
+        .collect::<ehrcore::error::Result<_>>()?;
     while tally.of < count {
         let (table, rows) = &all[numbers.below(all.len() as u64) as usize];
-        let (a, b) = (&rows[numbers.below(rows.len() as u64) as usize], &rows[numbers.below(rows.len() as u64) as usize]);
+        let (a, b) =
+            (&rows[numbers.below(rows.len() as u64) as usize], &rows[numbers.below(rows.len() as u64) as usize]);
         let how = numbers.below(3);
         let changes = match how {
             0 => vec![(a.0.clone(), None)],
