@@ -446,6 +446,14 @@ enum ehr_code {
     EHR_REQUEST_UNKNOWN = 805,
     /* the request is not in a state in which this may be done */
     EHR_REQUEST_STATE = 806,
+    /* it has to be kept still, or no rule says how long it has to be kept */
+    EHR_RETENTION_RUNNING = 807,
+    /* who proposed it cannot approve it: that takes somebody else */
+    EHR_SAME_PERSON = 808,
+    /* there is no proposal of that number that waits */
+    EHR_PROPOSAL_UNKNOWN = 809,
+    /* a record of that id was destroyed; it does not come in again unseen */
+    EHR_DESTROYED = 810,
     /* the record was retracted; it changes again only after it is restored */
     EHR_RETRACTED = 800,
     /* the library caught a defect of its own at the boundary */

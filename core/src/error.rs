@@ -260,6 +260,10 @@ catalogue! {
     ConflictUnknown = 804, "conflict-unknown", "there is no conflict of that number that waits to be settled";
     RequestUnknown = 805, "request-unknown", "there is no request of that number for this session";
     RequestState = 806, "request-state", "the request is not in a state in which this may be done";
+    RetentionRunning = 807, "retention-running", "it has to be kept still, or no rule says how long it has to be kept";
+    SamePerson = 808, "same-person", "who proposed it cannot approve it: that takes somebody else";
+    ProposalUnknown = 809, "proposal-unknown", "there is no proposal of that number that waits";
+    Destroyed = 810, "destroyed", "a record of that id was destroyed; it does not come in again unseen";
     Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";

@@ -167,6 +167,24 @@ paths! {
     FulfilAccess = "fulfil_access": DecideAmendment, AmendmentDecided, WithChange;
     /// [`super::Session::access_package`]
     AccessPackage = "access_package": AccessPackage, AccessPackage, AtOnce;
+    /// [`super::Session::overdue_requests`]
+    OverdueRequests = "overdue_requests": DecideAmendment, AuditRead, AtOnce;
+    /// [`super::Session::set_retention`]
+    SetRetention = "set_retention": Policy, Retention, WithChange;
+    /// [`super::Session::retention`]
+    Retention = "retention": Destroy, AuditRead, AtOnce;
+    /// [`super::Session::retention_due`]
+    RetentionDue = "retention_due": Destroy, AuditRead, AtOnce;
+    /// [`super::Session::propose_destroy`]
+    ProposeDestroy = "propose_destroy": Destroy, DestroyProposed, WithChange;
+    /// [`super::Session::withdraw_destroy`]
+    WithdrawDestroy = "withdraw_destroy": Destroy, DestroyProposed, WithChange;
+    /// [`super::Session::proposals`]
+    Proposals = "proposals": Destroy, AuditRead, AtOnce;
+    /// [`super::Session::approve_destroy`]
+    ApproveDestroy = "approve_destroy": Destroy, Destroy, WithChange;
+    /// [`super::Session::tombstone`]
+    Tombstone = "tombstone": Destroy, AuditRead, AtOnce;
     /// [`super::Session::place_hold`]
     PlaceHold = "place_hold": Hold, Hold, WithChange;
     /// [`super::Session::release_hold`]

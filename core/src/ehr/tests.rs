@@ -70,7 +70,10 @@ fn on_a_full_disk_writes_fail_and_audited_reads_go_on_and_with_space_all_is_as_b
     let random = Arc::new(SystemRandom::default());
     let store = Store::create_on(Box::new(disk.clone()), &RawKey::new([1; 32]), random.clone(), 1 << 20);
     let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
-    let ehr = Ehr(Arc::new(Inner::new(store.expect("a store in memory"), clock.clone())));
+    let ehr = Ehr(Arc::new(Inner::new(
+        store.expect("a store in memory"),
+        Options { clock: clock.clone(), ..Options::default() },
+    )));
     let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
     session.write(RECORD).expect("it is valid");
     disk.resize(disk.taken());

@@ -766,7 +766,7 @@ impl<'a> Import<'a> {
 
 /// Whether a record is right and may still not be stored, because of what was decided about it before.
 fn barred(error: &Error) -> bool {
-    matches!(error.code(), Code::Retracted | Code::Hold)
+    matches!(error.code(), Code::Retracted | Code::Hold | Code::Destroyed)
 }
 
 /// fullUrl, resource and request method of a Bundle entry.

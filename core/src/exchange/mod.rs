@@ -10,3 +10,4 @@ mod scan;
 pub use export::ExportSummary;
 pub(crate) use export::bundle;
 pub use import::{ImportOptions, ImportSummary, Progress};
+pub(crate) use quarantine::forget_quarantined;

@@ -204,6 +204,34 @@ impl<'a> Shelf<'a> {
     }
 }
 
+/// Takes out what was kept aside of records that are destroyed: under their names, or, of a whole chart, naming its patient.
+pub(crate) fn forget_quarantined(
+    store: &Store,
+    change: &mut Change<'_>,
+    is_gone: &dyn Fn(ResourceType, &str) -> bool,
+    patient: Option<&str>,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    change.view().range(Table::Quarantine, &[], &[0xff; 9], &mut |key, value| {
+        rows.push((key.to_vec(), value.to_vec()));
+        true
+    })?;
+    let named = patient.map(|patient| format!("Patient/{patient}"));
+    for (key, value) in rows {
+        let kept = open(store, &key, &value)?;
+        let bytes = kept.bytes.expose();
+        let (kind, id) = super::scan::type_and_id(bytes);
+        let own = kind
+            .and_then(|kind| ResourceType::from_name(&kind))
+            .is_some_and(|kind| is_gone(kind, id.as_deref().unwrap_or(&kept.id)));
+        let names = named.as_ref().is_some_and(|name| memchr::memmem::find(bytes, name.as_bytes()).is_some());
+        if own || names {
+            change.remove(Table::Quarantine, key)?;
+        }
+    }
+    Ok(())
+}
+
 /// The row that says which number was given last.
 const LAST: &[u8] = b"quarantine";
 

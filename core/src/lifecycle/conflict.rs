@@ -262,6 +262,11 @@ impl Session {
     }
 }
 
+/// The record that a row of a conflict is about.
+pub(super) fn about(plain: &[u8]) -> Result<(ResourceType, String)> {
+    Conflict::decode(0, plain).map(|conflict| (conflict.kind, conflict.id))
+}
+
 /// Whether the session may see what the conflict is about.
 fn is_shown(gate: &Gate<'_>, conflict: &Conflict) -> Result<bool> {
     Ok(!gate.history(conflict.kind, &conflict.id)?.is_empty())

@@ -4,16 +4,24 @@
 //! behind is told in docs/lifecycle.md.
 
 mod conflict;
+mod destroy;
 mod differ;
 mod entry;
 mod hold;
 mod merge;
 mod package;
 mod request;
+mod retention;
 mod statement;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod tests;
 
 pub use conflict::{Choice, Conflict, Edit, Settled, Sides};
+pub use destroy::{Proposal, ProposalState};
 pub use entry::{Lineage, Reason, Viewer};
 pub use package::{AccessLine, AccessPackage, request_value};
 pub use request::{Denial, Request, RequestKind, RequestState, Statement};
+pub use retention::{Retention, Rule};
 pub(crate) use statement::travelling;

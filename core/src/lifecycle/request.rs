@@ -279,10 +279,15 @@ impl Session {
     /// # Errors
     /// - as [`Session::requests`].
     pub fn overdue_requests(&self) -> Result<Vec<Request>> {
-        let now = self.event(Path::Requests).at;
-        let mut all = self.requests(None)?;
-        all.retain(|request| request.is_overdue(now));
-        Ok(all)
+        let mut pass = self.enter_for_all(Path::OverdueRequests)?;
+        let found = pass.gate().and_then(|gate| requests_of(&gate, None)).map(|mut all| {
+            all.retain(|request| request.is_overdue(pass.now()));
+            all
+        });
+        if let Ok(all) = &found {
+            pass.event.count = all.len() as u64;
+        }
+        pass.show(found)
     }
 
     /// Extends the term by 30 days, once, and before it is over; the reason goes to the patient.
@@ -426,6 +431,12 @@ impl Session {
             }
         }
     }
+}
+
+/// The record that a row of a request is about.
+pub(super) fn about_record(plain: &[u8]) -> Result<Option<(ResourceType, String)>> {
+    let key = AsideKey { kind: AsideKind::Request, patient: PatientNumber::SHARED, compartment: 0, number: 0 };
+    Request::decode(key, plain).map(|request| request.record)
 }
 
 fn about(pass: &mut Pass<'_>, request: &Request) {

@@ -55,7 +55,7 @@ const COUNTER: &[u8] = b"\0number";
 const RULES: &[u8] = b"\0rules";
 
 impl AsideKey {
-    fn bytes(self) -> Vec<u8> {
+    pub(super) fn bytes(self) -> Vec<u8> {
         let mut key = vec![self.kind as u8];
         key.extend(self.patient.0.to_be_bytes());
         key.push(self.compartment);
@@ -159,6 +159,13 @@ impl Snapshot<'_> {
     }
 }
 
+impl Snapshot<'_> {
+    /// How long entries are kept, as it was set last; empty where it never was.
+    pub(crate) fn retention(&self) -> Result<Vec<u8>> {
+        Ok(self.store.rules(&*self.view)?.get(1..).unwrap_or_default().to_vec())
+    }
+}
+
 impl Change<'_> {
     /// As [`Store::asides`], what this change set wrote included.
     pub(crate) fn asides(&self, kind: AsideKind, patient: Option<PatientNumber>) -> Result<Vec<AsideRow>> {
@@ -203,6 +210,12 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Writes a row in the place of one whose old bytes are to be wiped.
+    pub(crate) fn aside_replace(&mut self, key: AsideKey, plain: &[u8]) -> Result<()> {
+        self.remove(Table::Lifecycle, key.bytes())?;
+        self.aside_put(key, plain)
+    }
+
     /// A number that no row had before.
     pub(crate) fn aside_number(&mut self) -> Result<u64> {
         let (store_key, context) = (self.store.keys.store_key(), self.store.rules_context(0));
@@ -225,6 +238,14 @@ impl Change<'_> {
         rules.resize(rules.len().max(1), 0);
         rules[0] = required.into();
         self.rules_put(&rules)
+    }
+
+    /// Sets how long entries are kept.
+    pub(crate) fn set_retention(&mut self, rules: &[u8]) -> Result<()> {
+        let mut all = self.store.rules(&self.rows)?;
+        all.resize(1, 0);
+        all.extend(rules);
+        self.rules_put(&all)
     }
 
     /// Sets the rules of the store.

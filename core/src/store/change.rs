@@ -73,7 +73,7 @@ pub struct Change<'s> {
     entries: Vec<(u16, u64, u64)>,
     /// Tokens of the global index, by a hash of what they stand for and the patient.
     pub(super) seen: HashSet<(u64, u32)>,
-    tokens: Vec<[u8; 12]>,
+    pub(super) tokens: Vec<[u8; 12]>,
     /// By patient and compartment.
     pub(super) charts: HashMap<(u32, u8), ChartState>,
     pub(super) names: HashMap<String, u32>,
@@ -86,6 +86,8 @@ pub struct Change<'s> {
     last_patient: Option<PatientNumber>,
     /// The holds that stand, of the patients that were asked about.
     pub(super) holds: HashMap<PatientNumber, Vec<Hold>>,
+    /// Whether anything was ever destroyed; None until someone asks.
+    pub(super) tombstones: Option<bool>,
     /// Whether a further version needs a reason; None until someone asks.
     pub(super) reason_required: Option<bool>,
     /// Whether a record was written that tells who may see what.
@@ -125,13 +127,13 @@ impl Pending {
 }
 
 /// The newest version of a record.
-struct Newest {
-    place: Place,
+pub(super) struct Newest {
+    pub(super) place: Place,
     block: Arc<Block>,
 }
 
 impl Newest {
-    fn slot(&self) -> &Slot {
+    pub(super) fn slot(&self) -> &Slot {
         &self.block.slots[usize::from(self.place.slot)]
     }
     /// Its bytes; None where it says that the record is deleted or hides it.
@@ -139,7 +141,7 @@ impl Newest {
         (!self.slot().deleted && !self.slot().retracted).then(|| self.hidden_bytes())
     }
     /// Its bytes, of a retraction too.
-    fn hidden_bytes(&self) -> &[u8] {
+    pub(super) fn hidden_bytes(&self) -> &[u8] {
         &self.block.bytes[self.slot().body.clone()]
     }
 }
@@ -196,6 +198,7 @@ impl Store {
             written: 0,
             last_patient: None,
             holds: HashMap::new(),
+            tombstones: None,
             reason_required: None,
             tells: false,
             fill: [BLOCK_BYTES / 2; 256],
@@ -225,7 +228,7 @@ impl Change<'_> {
     /// # Errors
     /// - `invalid-argument`: the record has no id of a form FHIR allows.
     /// - `retracted`: it takes [`Change::restore`] first, so that what was retracted does not come back unseen.
-    /// - `hold`, with whom to ask. `reason-required`: the store wants a note with every version after the first.
+    /// - `hold`, with whom to ask. `reason-required`: the store wants a note with every version after the first. `destroyed`.
     /// - of the backend.
     pub fn put(&mut self, record: &Record, meta: &PutMeta<'_>) -> Result<Outcome> {
         self.write(record, meta, false)
@@ -253,7 +256,7 @@ impl Change<'_> {
         meta: &PutMeta<'_>,
         restoring: bool,
     ) -> Result<()> {
-        let Some(newest) = newest else { return Ok(()) };
+        let Some(newest) = newest else { return self.refuse_destroyed(&self.store.id_key(kind, id)) };
         self.refuse_held(newest.place.patient, kind, id)?;
         if newest.slot().retracted && !restoring {
             return Err(Code::Retracted.error());
@@ -411,7 +414,7 @@ impl Change<'_> {
             if newest.slot().version == version {
                 return Ok((!newest.slot().deleted).then(|| newest.hidden_bytes().to_vec()));
             }
-            next = newest.slot().before.map(|place| self.at(place)).transpose()?;
+            next = self.before(&newest)?;
         }
         Ok(None)
     }
@@ -582,12 +585,20 @@ impl Change<'_> {
     }
 
     /// The newest version among what is written, pending records aside.
-    fn newest(&self, key: &[u8; 13]) -> Result<Option<Newest>> {
+    pub(super) fn newest(&self, key: &[u8; 13]) -> Result<Option<Newest>> {
         let Some(row) = self.rows.get(Table::Id, key)? else { return Ok(None) };
         Ok(Some(self.at(read_id_row(&row)?)?))
     }
 
-    fn at(&self, place: Place) -> Result<Newest> {
+    /// The version before; None where there is none, or its compartment was shredded.
+    pub(super) fn before(&self, newest: &Newest) -> Result<Option<Newest>> {
+        match newest.slot().before.map(|place| self.at(place)) {
+            Some(Err(error)) if error.code() == Code::Erased => Ok(None),
+            found => found.transpose(),
+        }
+    }
+
+    pub(super) fn at(&self, place: Place) -> Result<Newest> {
         let number = pair((place.patient, place.block));
         let fresh = [&self.rows.mine, &self.rows.under].iter().any(|batch| batch.get(Table::Block, &number).is_some());
         let block = if fresh {
@@ -610,6 +621,8 @@ impl Change<'_> {
         let number = match self.rows.get(Table::PatientName, &key)? {
             Some(row) => u32::from_be_bytes(row.as_slice().try_into().map_err(|_| Code::Corrupt.error())?),
             None => {
+                // A patient whose chart was destroyed does not come in again by way of a new record.
+                self.refuse_destroyed(&self.store.id_key(ResourceType::PATIENT, id))?;
                 let number = self.state.next_patient;
                 self.state.next_patient = number.checked_add(1).ok_or_else(|| Code::LimitCount.error())?;
                 self.rows.mine.put(Table::PatientName, key, number.to_be_bytes().to_vec());
@@ -732,6 +745,15 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// The number of the next index segment of a compartment.
+    pub(super) fn next_segment(&mut self, chart: (u32, u8)) -> Result<u32> {
+        self.load_chart(chart)?;
+        let state = self.charts.get_mut(&chart).ok_or_else(|| Code::Internal.error())?;
+        let number = state.next_segment;
+        state.next_segment = after(number)?;
+        Ok(number)
+    }
+
     /// Writes one segment for each compartment of a patient; where there are many, it takes the small ones before it in. Each is merged only
     /// when what came after it has grown as large, so a value is written anew a logarithmic number of times.
     fn write_segments(&mut self, segments: BTreeMap<(u32, u8), Segment>) -> Result<()> {
@@ -762,7 +784,7 @@ impl Change<'_> {
                 }
             }
             let number = state.next_segment;
-            state.next_segment = after(number)?;
+            state.next_segment = after(number)?; // as next_segment(), with the key at hand
             let context = self.store.chart_context(RowKind::Index, (patient, number));
             let plain = segment.write();
             let packed =

@@ -241,6 +241,9 @@ impl Snapshot<'_> {
             report.blocks += 1;
             for slot in 0..block.slots.len() {
                 let stored = Stored::new(&block, number, slot as u16, patient);
+                if stored.id().is_empty() {
+                    continue; // its record was destroyed
+                }
                 newest += u64::from(self.check_version(&stored, slot as u16, report, &mut alive, &mut tokens)?);
             }
         }

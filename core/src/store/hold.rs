@@ -108,7 +108,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// - `hold`, with whom to ask.
-    pub(super) fn refuse_held(&mut self, patient: u32, kind: ResourceType, id: &str) -> Result<()> {
+    pub(crate) fn refuse_held(&mut self, patient: u32, kind: ResourceType, id: &str) -> Result<()> {
         self.refuse_where(PatientNumber(patient), |hold| hold.covers(kind, id))
     }
 

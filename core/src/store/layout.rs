@@ -131,6 +131,9 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The flag of a slot whose record was destroyed.
+const DESTROYED: u64 = 16;
+
 /// What goes into a block.
 pub(super) struct NewSlot<'a> {
     pub(super) slot: Slot,
@@ -149,7 +152,8 @@ pub(super) fn write_block(commit: u64, at: Timestamp, actor: &str, slots: &[NewS
         out.number(slot.kind.number().into());
         out.bytes(id);
         out.number(slot.version.into());
-        let flags = [slot.deleted, slot.before.is_some(), slot.retracted, slot.note.is_some()];
+        // A slot whose record was destroyed has no id.
+        let flags = [slot.deleted, slot.before.is_some(), slot.retracted, slot.note.is_some(), id.is_empty()];
         out.number(flags.iter().rev().fold(0, |all, flag| all << 1 | u64::from(*flag)));
         if let Some(before) = slot.before {
             out.number(before.patient.into());
@@ -178,11 +182,12 @@ pub(super) fn read_block(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Block> {
     for _ in 0..count {
         let kind = reader.kind()?;
         let id = reader.bytes()?;
-        if !crate::record::is_id(id) {
+        let id_end = bytes.len() - reader.rest.len();
+        let (version, flags) = (reader.small()?, reader.number()?);
+        if !crate::record::is_id(id) && !(id.is_empty() && flags & DESTROYED != 0) {
             return Err(Code::Corrupt.error());
         }
-        let id_end = bytes.len() - reader.rest.len();
-        let (id, version, flags) = (id_end - id.len()..id_end, reader.small()?, reader.number()?);
+        let id = id_end - id.len()..id_end;
         let before = if flags & 2 != 0 {
             Some(Place { patient: reader.small()?, block: reader.small()?, slot: reader.small()? })
         } else {

@@ -9,6 +9,7 @@ mod backend;
 mod backup;
 mod change;
 mod check;
+mod destroy;
 mod embedded;
 #[cfg(test)]
 mod erasure;
@@ -40,6 +41,7 @@ pub use backup::repair_on;
 pub(crate) use backup::{repair, restore};
 pub use change::{Change, Outcome, PutMeta};
 pub use check::{CheckReport, Damage, DamageKind};
+pub use destroy::Tombstone;
 pub(crate) use embedded::replace_file;
 pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
@@ -184,6 +186,7 @@ impl Store {
                     store.check_revision(read_only)?;
                     if !read_only {
                         store.finish_burning()?;
+                        store.finish_destroying(Timestamp(i64::MIN))?;
                     }
                     return Ok(store);
                 }

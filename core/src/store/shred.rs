@@ -30,14 +30,14 @@ pub struct Shredded {
 
 /// What a patient's records left in the tables that are not the patient's own.
 #[derive(Default)]
-struct Traces {
+pub(super) struct Traces {
     ids: BTreeSet<[u8; 13]>,
-    tokens: BTreeSet<[u8; 12]>,
+    pub(super) tokens: BTreeSet<[u8; 12]>,
     /// `Type/id` of each record.
     targets: BTreeSet<String>,
     versions: u64,
     blocks: u64,
-    damaged: u64,
+    pub(super) damaged: u64,
 }
 
 impl Change<'_> {
@@ -171,7 +171,7 @@ impl Change<'_> {
 
 impl Store {
     /// What the records of a compartment left in the tables of ids and of tokens.
-    fn traces(&self, view: &dyn ReadView, chart: (u32, u8), traces: &mut Traces) -> Result<()> {
+    pub(super) fn traces(&self, view: &dyn ReadView, chart: (u32, u8), traces: &mut Traces) -> Result<()> {
         let key = self.patient_key(view, chart, false).ok();
         let (first, last) = layout::numbers(chart.1);
         let (from, to) = (pair((chart.0, first)), [&pair((chart.0, last))[..], &[0]].concat());
@@ -188,7 +188,7 @@ impl Store {
                 traces.damaged += 1;
                 continue;
             };
-            for slot in &opened.slots {
+            for slot in opened.slots.iter().filter(|slot| !slot.id.is_empty()) {
                 traces.versions += 1;
                 let Ok(id) = std::str::from_utf8(&opened.bytes[slot.id.clone()]) else { continue };
                 traces.ids.insert(self.id_key(slot.kind, id));

@@ -258,6 +258,30 @@ impl Snapshot<'_> {
         self.store.patient(&*self.view, id)
     }
 
+    /// Every record whose newest version lies in a patient's chart, those that are deleted or retracted too.
+    ///
+    /// # Errors
+    /// - of the backend; `erased`, `corrupt`.
+    pub(crate) fn every_record(&self, patient: PatientNumber) -> Result<Vec<(ResourceType, String)>> {
+        let (from, to) = (patient.0.to_be_bytes(), [&patient.0.to_be_bytes()[..], &[0xff; 5]].concat());
+        let mut blocks = Vec::new();
+        self.view.range(Table::Block, &from, &to, &mut |key, _| {
+            blocks.extend(key.last_chunk().map(|number| u32::from_be_bytes(*number)));
+            true
+        })?;
+        let mut all = std::collections::BTreeSet::new();
+        for block in blocks {
+            let opened = self.store.block(&*self.view, Place { patient: patient.0, block, slot: 0 }, None, true)?;
+            for slot in opened.slots.iter().filter(|slot| !slot.id.is_empty()) {
+                let id = std::str::from_utf8(&opened.bytes[slot.id.clone()]).map_err(|_| Code::Corrupt.error())?;
+                if self.newest(slot.kind, id)?.is_some_and(|newest| newest.patient() == patient) {
+                    all.insert((slot.kind, id.to_owned()));
+                }
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
     /// The numbers of all patients, ascending; those of no single patient (0) first.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use super::super::{Store, layout};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::Compartment;
-use crate::vault::{OVERHEAD, RowKind, SealKey};
+use crate::vault::{self, Context, OVERHEAD, RowKind, SealKey};
 use std::collections::{HashMap, HashSet};
 
 /// Patients, and blocks and segments of each compartment, that are looked for.
@@ -46,14 +46,43 @@ pub fn readable(store: &Store, markers: &[String], depth: Depth) -> Result<Vec<b
         for kind in [RowKind::Block, RowKind::Index] {
             for number in first..first + depth.numbers {
                 for value in &sealed {
-                    if let Some(plain) = opened(store, kind, (patient, number), &key, value)? {
+                    if let Some(plain) = opened(store, &store.chart_context(kind, (patient, number)), &key, value)? {
+                        look(&plain);
+                    }
+                }
+            }
+        }
+        for kind in [RowKind::Request, RowKind::Conflict] {
+            for number in 1..=u64::from(depth.numbers) {
+                let place = Context::new(store.keys.store_id(), PatientNumber(patient), kind, number, 0);
+                for value in &sealed {
+                    if let Some(plain) = opened(store, &Context { compartment, ..place }, &key, value)? {
                         look(&plain);
                     }
                 }
             }
         }
     }
+    // What imports kept aside, under the store's own key.
+    for number in 1..=u64::from(depth.numbers.min(8)) {
+        let place = Context::new(store.keys.store_id(), PatientNumber::SHARED, RowKind::Quarantine, number, 0);
+        for value in &sealed {
+            if let Some(plain) = opened_bare(store, &place, &value[1..]) {
+                look(&plain);
+            }
+        }
+    }
     Ok(found)
+}
+
+/// A value that is sealed and not packed: its length is not padded, so every one is tried once the commitment fits.
+fn opened_bare(store: &Store, place: &Context<'_>, value: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    let open = |length: usize| vault::open(store.keys.store_key(), place, value.get(..length)?).ok();
+    let first = vault::open(store.keys.store_key(), place, value.get(..OVERHEAD)?);
+    if first.is_err_and(|error| error.code() == Code::WrongKey) {
+        return None;
+    }
+    (OVERHEAD..value.len()).find_map(open)
 }
 
 /// Every key of a compartment that opens under a key of a group that opens under an epoch key.
@@ -82,21 +111,19 @@ fn keys(store: &Store, sealed: &[&[u8]], depth: Depth) -> Vec<(u32, u8, SealKey)
 /// A block or a segment, where the value is that one. How long it is does not stand in front of it.
 fn opened(
     store: &Store,
-    kind: RowKind,
-    place: (u32, u32),
+    context: &Context<'_>,
     key: &SealKey,
     value: &[u8],
 ) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
-    let context = store.chart_context(kind, place);
     store.with_packer(|packer| {
-        match packer.unpack(key, &context, &value[..1 + OVERHEAD]) {
+        match packer.unpack(key, context, &value[..1 + OVERHEAD]) {
             Err(error) if error.code() == Code::WrongKey || error.code() == Code::VersionUnsupported => {
                 return Ok(None);
             }
             _ => {}
         }
         for length in (8..value.len().saturating_sub(OVERHEAD)).filter(|length| padded(*length)) {
-            if let Ok(plain) = packer.unpack(key, &context, &value[..1 + OVERHEAD + length]) {
+            if let Ok(plain) = packer.unpack(key, context, &value[..1 + OVERHEAD + length]) {
                 return Ok(Some(plain));
             }
         }
