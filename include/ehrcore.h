@@ -596,6 +596,60 @@ typedef struct {
 } ehr_str;
 
 /*
+ Who acts. The host answers for it having checked who this is.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_actor)
+     */
+    size_t size;
+    /*
+     The host's id of the user.
+     */
+    ehr_str id;
+    /*
+     physician, nurse, caregiver, patient, coordinator, analyst or administrator.
+     */
+    ehr_str role;
+    /*
+     For a patient or caregiver: the logical id of the one patient they may see; else empty.
+     */
+    ehr_str patient;
+    /*
+     The record that stands for the actor, such as `Practitioner/17`; else empty. What follows may be left zero.
+     */
+    ehr_str reference;
+    /*
+     The organization they act for.
+     */
+    ehr_str organization;
+    /*
+     The device or address they act from.
+     */
+    ehr_str device;
+    /*
+     The program they act through.
+     */
+    ehr_str client;
+    /*
+     Somebody in whose name they act.
+     */
+    ehr_str on_behalf_of;
+    /*
+     Security labels they are cleared for beyond what the policy gives the role, with a space between.
+     */
+    ehr_str clearance;
+    /*
+     For a caregiver: until when they stand for the patient, in microseconds since 1970; 0 for no end.
+     */
+    int64_t until;
+    /*
+     1 where the host has checked a second factor.
+     */
+    int32_t mfa;
+} ehr_actor;
+
+/*
  One event: who, what, when, why, with what outcome; no content of any record. The texts belong to the list.
  */
 typedef struct {
@@ -839,28 +893,6 @@ typedef struct {
 } ehr_key_status;
 
 /*
- Who acts. The host answers for it having checked who this is.
- */
-typedef struct {
-    /*
-     sizeof(ehr_actor)
-     */
-    size_t size;
-    /*
-     The host's id of the user.
-     */
-    ehr_str id;
-    /*
-     physician, nurse, caregiver, patient, analyst or administrator.
-     */
-    ehr_str role;
-    /*
-     For a patient or caregiver: the logical id of the one patient they may see; else empty.
-     */
-    ehr_str patient;
-} ehr_actor;
-
-/*
  What an import did; stored + unchanged + quarantined + refused = entries.
  */
 typedef struct {
@@ -969,6 +1001,93 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ Looks a policy over, TOML or JSON: gives a JSON list of `code`, `place` and `message`, empty where there is nothing to look at.
+
+ Ownership: on EHR_OK, `*findings_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_POLICY_INVALID, with the place in the error's path.
+ */
+EHR_API
+ehr_status ehr_policy_check(ehr_str policy,
+                            ehr_text **findings_out,
+                            ehr_error **error_out);
+
+/*
+ The policy in force, as the text it was read from, and its number: how many were put in place before it.
+
+ Ownership: on EHR_OK, `*policy_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_DENIED, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_policy(const ehr_session *session,
+                              ehr_text **policy_out,
+                              uint32_t *number_out,
+                              ehr_error **error_out);
+
+/*
+ Puts a policy in place, TOML or JSON, for every session from its next call on; gives its number.
+
+ Errors:    EHR_POLICY_INVALID, EHR_DENIED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_set_policy(const ehr_session *session,
+                                  ehr_str policy,
+                                  uint32_t *number_out,
+                                  ehr_error **error_out);
+
+/*
+ What an actor would be told for an action on a record (`kind_name` and `id` empty: on none in particular), and why, as JSON:
+ `permitted`, `cause`, `rule`, `near`.
+
+ Ownership: on EHR_OK, `*explanation_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_DENIED, EHR_NOT_FOUND, EHR_INVALID_ARGUMENT, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_explain(const ehr_session *session,
+                               const ehr_actor *who,
+                               ehr_str purpose,
+                               ehr_str action,
+                               ehr_str kind_name,
+                               ehr_str id,
+                               ehr_text **explanation_out,
+                               ehr_error **error_out);
+
+/*
+ Emergency access to one patient, to look, for 30 minutes: on record, with its reason, when this returns.
+
+ Ownership: on EHR_OK, `*session_out` is the caller's; release it with ehr_session_free().
+ Errors:    EHR_BREAK_GLASS_REFUSED, EHR_DENIED, EHR_NOT_FOUND, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_break_glass(const ehr_session *session,
+                                   ehr_str patient,
+                                   ehr_str reason,
+                                   ehr_session **session_out,
+                                   ehr_error **error_out);
+
+/*
+ Says that the actor takes care of a patient, for as long as the session is open; it is recorded.
+
+ Errors:    EHR_AUDIT_UNAVAILABLE, EHR_DENIED.
+ */
+EHR_API ehr_status ehr_session_relate(const ehr_session *session, ehr_str patient, ehr_error **error_out);
+
+/*
+ Says who is told of emergency access from now on, with texts that are there during the call; NULL for nobody. Function and
+ context are used from any thread until the store is closed; the function must not throw.
+
+ Errors:    EHR_HANDLE_CLOSED.
+ */
+EHR_API
+ehr_status ehr_store_on_emergency(const ehr_store *store,
+                                  void (*call)(void *context,
+                                               ehr_str actor,
+                                               ehr_str patient,
+                                               ehr_str reason,
+                                               uint64_t reference),
+                                  void *context,
+                                  ehr_error **error_out);
 
 /*
  At most `count` events from number `from` on. Needs an administrator.

@@ -112,7 +112,7 @@ public:
 
     Session session(const std::string &actor, const std::string &role, const std::string &purpose, const std::string &patient = std::string()) const
     {
-        ehr_actor who;
+        ehr_actor who = ehr_actor();
         who.size = sizeof who;
         who.id = text(actor);
         who.role = text(role);

@@ -77,6 +77,7 @@ int main(int count, char **arguments)
     key.data = bytes;
     key.length = sizeof bytes;
     remove(file);
+    memset(&actor, 0, sizeof actor);
     actor.size = sizeof actor;
     actor.id = text("dr-grey");
     actor.role = text("physician");

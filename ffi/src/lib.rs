@@ -1,6 +1,7 @@
 //! The C ABI of ehrcore: what `include/ehrcore.h` declares. Thin functions over the public Rust API, behind one guard.
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+mod access;
 mod audit;
 mod codes;
 mod error;

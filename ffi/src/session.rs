@@ -31,10 +31,54 @@ pub struct ehr_actor {
     pub size: usize,
     /// The host's id of the user.
     pub id: ehr_str,
-    /// physician, nurse, caregiver, patient, analyst or administrator.
+    /// physician, nurse, caregiver, patient, coordinator, analyst or administrator.
     pub role: ehr_str,
     /// For a patient or caregiver: the logical id of the one patient they may see; else empty.
     pub patient: ehr_str,
+    /// The record that stands for the actor, such as `Practitioner/17`; else empty. What follows may be left zero.
+    pub reference: ehr_str,
+    /// The organization they act for.
+    pub organization: ehr_str,
+    /// The device or address they act from.
+    pub device: ehr_str,
+    /// The program they act through.
+    pub client: ehr_str,
+    /// Somebody in whose name they act.
+    pub on_behalf_of: ehr_str,
+    /// Security labels they are cleared for beyond what the policy gives the role, with a space between.
+    pub clearance: ehr_str,
+    /// For a caregiver: until when they stand for the patient, in microseconds since 1970; 0 for no end.
+    pub until: i64,
+    /// 1 where the host has checked a second factor.
+    pub mfa: i32,
+}
+
+/// Reads an actor.
+pub(crate) fn actor(given: *const ehr_actor) -> Result<Actor> {
+    if given.is_null() {
+        return Err(Code::NullPointer.error());
+    }
+    // SAFETY: not null and, by the header's convention, points to an ehr_actor whose first member is its size.
+    let size = unsafe { given.cast::<usize>().read() };
+    if size != size_of::<ehr_actor>() {
+        return Err(Code::InvalidArgument.error().expected("size to be set"));
+    }
+    // SAFETY: not null, and of the size that this structure has.
+    let given = unsafe { given.read() };
+    let role = Role::from_name(text(given.role)?).ok_or_else(|| Code::InvalidArgument.error().expected("a role"))?;
+    let said = |of: ehr_str| -> Result<Option<String>> {
+        Ok(Some(text(of)?).filter(|text| !text.is_empty()).map(str::to_owned))
+    };
+    let mut actor = Actor::new(text(given.id)?, role).with_mfa(given.mfa != 0);
+    actor.patient = said(given.patient)?;
+    actor.reference = said(given.reference)?;
+    actor.organization = said(given.organization)?;
+    actor.device = said(given.device)?;
+    actor.client = said(given.client)?;
+    actor.on_behalf_of = said(given.on_behalf_of)?;
+    actor.clearance = text(given.clearance)?.split_whitespace().map(str::to_owned).collect();
+    actor.until = (given.until != 0).then_some(Timestamp(given.until));
+    Ok(actor)
 }
 
 /// What an import did; stored + unchanged + quarantined + refused = entries.
@@ -70,13 +114,13 @@ pub(crate) fn look(session: *const ehr_session) -> Result<Arc<Session>> {
     handle::look(session)
 }
 
-fn text<'a>(text: ehr_str) -> Result<&'a str> {
+pub(crate) fn text<'a>(text: ehr_str) -> Result<&'a str> {
     // SAFETY: by the header's convention an argument is readable for the length it states during the call, and no caller
     // here keeps the text longer.
     unsafe { text.text() }
 }
 
-fn kind(name: ehr_str) -> Result<ResourceType> {
+pub(crate) fn kind(name: ehr_str) -> Result<ResourceType> {
     ResourceType::from_name(text(name)?).ok_or_else(|| Code::InvalidArgument.error().expected("an R4 resource type"))
 }
 
@@ -111,22 +155,8 @@ pub extern "C" fn ehr_session_open(
 ) -> ehr_status {
     guard(error_out, || {
         writable(session_out)?;
-        if actor.is_null() {
-            return Err(Code::NullPointer.error());
-        }
-        // SAFETY: not null and, by the header's convention, points to a readable ehr_actor.
-        let given = unsafe { actor.read() };
-        if given.size != size_of::<ehr_actor>() {
-            return Err(Code::InvalidArgument.error().expected("size to be set"));
-        }
-        let role =
-            Role::from_name(text(given.role)?).ok_or_else(|| Code::InvalidArgument.error().expected("a role"))?;
+        let actor = self::actor(actor)?;
         let purpose = Purpose::from_name(text(purpose)?).ok_or_else(|| Code::PurposeRequired.error())?;
-        let actor = Actor::new(text(given.id)?, role);
-        let actor = match text(given.patient)? {
-            "" => actor,
-            patient => actor.bound_to(patient),
-        };
         let session = handle::look::<ehr_store, Ehr>(store)?.session(actor, purpose)?;
         put(session_out, handle::give::<ehr_session, Session>(session)?)
     })

@@ -18,7 +18,7 @@ from ._native import EhrError as Error
 
 __all__ = [
     "AuditEvent", "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "create", "open", "validate",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -261,6 +261,37 @@ class Report:
         return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+def _said(
+    *,
+    patient=None,
+    reference=None,
+    organization=None,
+    device=None,
+    client=None,
+    on_behalf_of=None,
+    until=None,
+    mfa=False,
+    clearance=(),
+):
+    micros = None
+    if until is not None:
+        micros = (until.astimezone(datetime.timezone.utc) - _EPOCH) // datetime.timedelta(microseconds=1)
+    return (patient, reference, organization, device, client, on_behalf_of, micros, mfa, list(clearance))
+
+
+def check_policy(text):
+    """Looks a policy (TOML or JSON) over: a list of dicts of `code`, `place` and `message`; raises where it cannot be read."""
+    return json.loads(_native.policy_check(text))
+
+
+def builtin_policy(name):
+    """The text of a policy that comes with the library: "standard" or "care-team"."""
+    text = _native.policy_text(name)
+    if text is None:
+        raise KeyError(name)
+    return text
+
+
 class Session:
     """One actor, one purpose: the only way to what is in a store."""
 
@@ -285,6 +316,33 @@ class Session:
         if as_of is not None:
             micros = (as_of.astimezone(datetime.timezone.utc) - _EPOCH) // datetime.timedelta(microseconds=1)
         return Record(self._held.read(kind, id, version, micros))
+
+    def policy(self):
+        """The policy in force, as its text, and how many were put in place before it."""
+        return _native.policy(self._held)
+
+    def set_policy(self, text):
+        """Puts a policy (TOML or JSON) in place for every session from its next call on; gives its number."""
+        return _native.set_policy(self._held, text)
+
+    def explain(self, action, kind=None, id=None, *, actor, role, purpose, **said):
+        """What an actor would be told, and why: a dict of `permitted`, `cause`, `rule`, `near`. See `Store.session` for the actor."""
+        record = None if kind is None else (kind, id)
+        return json.loads(_native.explain(self._held, actor, role, purpose, action, record, _said(**said)))
+
+    def break_glass(self, patient, reason):
+        """Emergency access to one patient, to look, for 30 minutes: on record, with its reason, when this returns."""
+        return Session(_native.break_glass(self._held, patient, reason))
+
+    @property
+    def emergency(self):
+        """Until when emergency access lasts, and the reference of its events; None for any other session."""
+        found = _native.emergency(self._held)
+        return None if found is None else (_EPOCH + datetime.timedelta(microseconds=found[0]), found[1])
+
+    def relate(self, patient):
+        """Says that the actor takes care of a patient, for as long as the session is open; it is recorded."""
+        _native.relate(self._held, patient)
 
     def history(self, kind, id):
         """Every version of a record, newest first, deletions included."""
@@ -423,9 +481,17 @@ class Store:
     def store_id(self):
         return self._held.store_id
 
-    def session(self, *, actor, role, purpose, patient=None):
-        """Begins a session. Roles: physician, nurse, caregiver, patient, analyst, administrator."""
-        return Session(self._held.session(actor, role, purpose, patient))
+    def session(self, *, actor, role, purpose, **said):
+        """Begins a session. Roles: physician, nurse, caregiver, patient, coordinator, analyst, administrator.
+
+        Also said of the actor: `patient` (of a patient or caregiver: the one they may see), `reference` (the record that stands for
+        them, such as Practitioner/17), `organization`, `device`, `client`, `on_behalf_of`, `until` (a datetime: the end of a caregiver's
+        time), `mfa` (a second factor was checked) and `clearance` (security labels beyond those of the role)."""
+        return Session(self._held.session(actor, role, purpose, _said(**said)))
+
+    def on_emergency(self, call):
+        """Has `call(actor, patient, reason, reference)` called when somebody takes emergency access; None for nobody."""
+        _native.on_emergency(self._held, call)
 
     def close(self):
         """Closes the store when its last session is closed too."""

@@ -1,5 +1,6 @@
 //! `ehrcore._native`: the Rust side of the wheel. Thin: every class holds one object of the Rust API.
 
+mod access;
 mod error;
 mod fhirpath;
 mod keys;
@@ -48,5 +49,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(validate::operation_outcome, module)?)?;
     module.add_function(wrap_pyfunction!(validate::xml_read, module)?)?;
     module.add_function(wrap_pyfunction!(validate::xml_write, module)?)?;
+    module.add_function(wrap_pyfunction!(access::policy_check, module)?)?;
+    module.add_function(wrap_pyfunction!(access::policy_text, module)?)?;
+    module.add_function(wrap_pyfunction!(access::policy, module)?)?;
+    module.add_function(wrap_pyfunction!(access::set_policy, module)?)?;
+    module.add_function(wrap_pyfunction!(access::explain, module)?)?;
+    module.add_function(wrap_pyfunction!(access::break_glass, module)?)?;
+    module.add_function(wrap_pyfunction!(access::relate, module)?)?;
+    module.add_function(wrap_pyfunction!(access::emergency, module)?)?;
+    module.add_function(wrap_pyfunction!(access::on_emergency, module)?)?;
     module.add_function(wrap_pyfunction!(command, module)?)
 }

@@ -60,8 +60,32 @@ pub(crate) fn open_store(py: Python<'_>, path: PathBuf, create: bool, key: &Key)
     Ok(Store(std::sync::Mutex::new(Some(ehr))))
 }
 
+/// What is said of an actor beside id and role: patient, reference, organization, device, client, on behalf of whom, until when,
+/// whether a second factor was checked, clearance.
+pub(crate) type Said = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    bool,
+    Vec<String>,
+);
+
+pub(crate) fn said_of(py: Python<'_>, id: &str, role: &str, said: Said) -> PyResult<Actor> {
+    let role = Role::from_name(role).ok_or_else(|| raise(py, &Code::InvalidArgument.error().expected("a role")))?;
+    let (patient, reference, organization, device, client, on_behalf_of, until, mfa, clearance) = said;
+    let mut actor = Actor::new(id, role).with_mfa(mfa);
+    (actor.patient, actor.reference, actor.organization) = (patient, reference, organization);
+    (actor.device, actor.client, actor.on_behalf_of) = (device, client, on_behalf_of);
+    (actor.until, actor.clearance) = (until.map(ehrcore::time::Timestamp), clearance);
+    Ok(actor)
+}
+
 impl Store {
-    fn ehr(&self, py: Python<'_>) -> PyResult<ehr::Ehr> {
+    pub(crate) fn ehr(&self, py: Python<'_>) -> PyResult<ehr::Ehr> {
         let held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         held.clone().ok_or_else(|| raise(py, &Code::HandleClosed.error()))
     }
@@ -69,22 +93,11 @@ impl Store {
 
 #[pymethods]
 impl Store {
-    fn session(
-        &self,
-        py: Python<'_>,
-        actor: String,
-        role: &str,
-        purpose: &str,
-        patient: Option<String>,
-    ) -> PyResult<Session> {
+    fn session(&self, py: Python<'_>, actor: String, role: &str, purpose: &str, said: Said) -> PyResult<Session> {
         let unknown = |what| raise(py, &Code::InvalidArgument.error().expected(what));
-        let role = Role::from_name(role).ok_or_else(|| unknown("a role"))?;
         let purpose = Purpose::from_name(purpose).ok_or_else(|| unknown("a purpose of use"))?;
         let ehr = self.ehr(py)?;
-        let actor = match patient {
-            Some(patient) => Actor::of_patient(&actor, role, &patient),
-            None => Actor::new(&actor, role),
-        };
+        let actor = said_of(py, &actor, role, said)?;
         let session = run(py, move || ehr.session(actor, purpose))?;
         Ok(Session(std::sync::Mutex::new(Some(Arc::new(session)))))
     }

@@ -5,6 +5,7 @@ use super::lens::{Facts, Lens, Subject};
 use super::policy::{Policy, Rule};
 use super::{Action, Purpose, Role};
 use crate::error::Code;
+use crate::record::quote;
 use std::sync::Arc;
 
 /// Something to look at in a policy.
@@ -16,6 +17,24 @@ pub struct Finding {
     pub place: String,
     /// In a sentence.
     pub message: String,
+}
+
+impl Finding {
+    /// Findings as JSON: a list of `code`, `place` and `message`.
+    pub fn list_to_json(findings: &[Finding]) -> String {
+        let mut out = b"[".to_vec();
+        for (at, finding) in findings.iter().enumerate() {
+            out.extend_from_slice(if at > 0 { b",{\"code\":" } else { b"{\"code\":" });
+            quote(finding.code.name(), &mut out);
+            out.extend_from_slice(b",\"place\":");
+            quote(&finding.place, &mut out);
+            out.extend_from_slice(b",\"message\":");
+            quote(&finding.message, &mut out);
+            out.push(b'}');
+        }
+        out.push(b']');
+        String::from_utf8(out).unwrap_or_default()
+    }
 }
 
 impl Policy {

@@ -7,7 +7,7 @@ use super::labels::{Confidentiality, Labels};
 use super::mask::{Mask, masked};
 use super::policy::{Policy, Relations, Rule, compartment_bit, purpose_bit, role_bit};
 use super::{Action, Purpose, Role};
-use crate::record::{Compartment, Record};
+use crate::record::{Compartment, Record, quote};
 use crate::schema::ResourceType;
 use std::sync::Arc;
 
@@ -142,6 +142,28 @@ pub struct Near {
     pub rule: String,
     /// What of it did not hold, by the name of the field.
     pub missing: Vec<&'static str>,
+}
+
+impl Explanation {
+    /// As JSON: `permitted`, `cause`, `rule` (null where none decided) and `near`, a list of `rule` and `missing`.
+    pub fn to_json(&self) -> String {
+        let mut out =
+            format!("{{\"permitted\":{},\"cause\":\"{}\",\"rule\":", self.verdict.permitted, self.verdict.cause.name())
+                .into_bytes();
+        match &self.rule {
+            Some(rule) => quote(rule, &mut out),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"near\":[");
+        for (at, near) in self.near.iter().enumerate() {
+            out.extend_from_slice(if at > 0 { b",{\"rule\":" } else { b"{\"rule\":" });
+            quote(&near.rule, &mut out);
+            let missing: Vec<String> = near.missing.iter().map(|name| format!("\"{name}\"")).collect();
+            out.extend_from_slice(format!(",\"missing\":[{}]}}", missing.join(",")).as_bytes());
+        }
+        out.extend_from_slice(b"]}");
+        String::from_utf8(out).unwrap_or_default()
+    }
 }
 
 impl Lens {

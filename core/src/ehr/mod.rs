@@ -70,7 +70,7 @@ struct Inner {
     head: Mutex<audit::Known>,
     /// The policy in force, once it was read.
     policy: RwLock<Option<policy::Current>>,
-    notify: Arc<dyn Notify>,
+    notify: RwLock<Arc<dyn Notify>>,
     /// What remembers, outside the file, how far the store had come.
     anchored: Option<Anchored>,
 }
@@ -193,6 +193,11 @@ impl Ehr {
         Session::begin(self.0.clone(), actor, purpose)
     }
 
+    /// Says who is told of emergency access from now on, in place of who was named in [`Options`].
+    pub fn set_notify(&self, notify: Arc<dyn Notify>) {
+        *self.0.notify.write().unwrap_or_else(PoisonError::into_inner) = notify;
+    }
+
     /// What protects this store and what does not yet.
     pub fn security_status(&self) -> SecurityStatus {
         let unanchored = self.0.unanchored();
@@ -259,7 +264,7 @@ impl Inner {
             importing: Mutex::default(),
             head: Mutex::default(),
             policy: RwLock::default(),
-            notify: options.notify,
+            notify: RwLock::new(options.notify),
             anchored: options.anchor.map(Anchored::new),
         }
     }

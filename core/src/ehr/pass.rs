@@ -172,7 +172,7 @@ impl<'s> Pass<'s> {
     }
     /// Who is told of emergency access.
     pub(super) fn notify(&self) -> Arc<dyn super::Notify> {
-        self.session.door.0.notify.clone()
+        self.session.door.0.notify.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// What another actor would be told.
     pub(super) fn explain(

@@ -33,6 +33,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "create",
     "open",
     "session",
+    "set_notify",
     "security_status",
     "audit_head",
     "audit_checkpoint",

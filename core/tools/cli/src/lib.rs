@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod keys;
 mod output;
+mod policy;
 mod store;
 mod uscdi;
 mod validate;
@@ -51,7 +52,7 @@ pub(crate) struct Access {
     /// Who acts: the id kept in the audit log
     #[arg(long, env = "EHR_ACTOR", default_value = "ehr-command")]
     actor: String,
-    /// In which role: physician, nurse, caregiver, patient, analyst, administrator
+    /// In which role: physician, nurse, caregiver, patient, coordinator, analyst, administrator
     #[arg(long, env = "EHR_ROLE")]
     role: Option<String>,
     /// For which purpose of use: TREAT, HPAYMT, HOPERAT, HRESCH, PATRQT
@@ -60,6 +61,15 @@ pub(crate) struct Access {
     /// For a patient or caregiver: the one patient they may see
     #[arg(long, env = "EHR_PATIENT")]
     bound_to: Option<String>,
+    /// The record that stands for who acts, such as Practitioner/17: by it a care team or a consent names them
+    #[arg(long, env = "EHR_REFERENCE")]
+    reference: Option<String>,
+    /// The organization they act for
+    #[arg(long, env = "EHR_ORGANIZATION")]
+    organization: Option<String>,
+    /// A second factor was checked
+    #[arg(long)]
+    mfa: bool,
 }
 
 #[derive(Subcommand)]
@@ -178,6 +188,9 @@ enum Command {
         #[command(flatten)]
         access: Access,
     },
+    /// Check, show, set and explain the policy of a store
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// List, add, remove and rotate the keys that open a store
     #[command(subcommand)]
     Key(keys::KeyCommand),
@@ -246,6 +259,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),
         Command::Ledger { access } => store::ledger(&access),
+        Command::Policy(command) => policy::run(command, json),
         Command::Key(command) => keys::run(command, json),
         Command::Demo { out, patients } => demo::run(&out, patients),
         Command::Completions { shell } => {
@@ -273,7 +287,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn exit_code(code: Code) -> u8 {
     match code {
-        Code::Denied | Code::AuditUnavailable | Code::PurposeRequired => 3,
+        Code::Denied
+        | Code::AuditUnavailable
+        | Code::PurposeRequired
+        | Code::BreakGlassRefused
+        | Code::BreakGlassEnded
+        | Code::MaskedWrite => 3,
         Code::NotFound | Code::QuarantineUnknown => 4,
         Code::WrongKey
         | Code::KeyUnavailable

@@ -103,12 +103,18 @@ fn session(access: &Access, role: Role, purpose: Purpose) -> Result<Session, Fai
         Some(name) => Purpose::from_name(name).ok_or(Failure::Usage("no such purpose of use"))?,
         None => purpose,
     };
-    let actor = match &access.bound_to {
-        Some(patient) => Actor::of_patient(&access.actor, role, patient),
-        None => Actor::new(&access.actor, role),
-    };
+    let actor = actor(access, role);
     let ehr = Ehr::open(&access.store, &*key(access.key_file.clone(), false)?, Options::default())?;
     Ok(ehr.session(actor, purpose)?)
+}
+
+/// Who acts, as the options say.
+pub(crate) fn actor(access: &Access, role: Role) -> Actor {
+    let mut actor = Actor::new(&access.actor, role).with_mfa(access.mfa);
+    actor.patient = access.bound_to.clone();
+    actor.reference = access.reference.clone();
+    actor.organization = access.organization.clone();
+    actor
 }
 
 pub(crate) fn clinician(access: &Access) -> Result<Session, Failure> {

@@ -82,6 +82,9 @@ fn of_store(options: &Options, coverage: &mut Coverage) -> Done {
         role: options.role.clone(),
         purpose: options.purpose.clone(),
         bound_to: None,
+        reference: None,
+        organization: None,
+        mfa: false,
     };
     let session = clinician(&access)?;
     if let Some(patient) = &options.patient {
