@@ -55,6 +55,8 @@ static int rotate(ehr_session *session, const ehr_key *raw, ehr_key **paper, ehr
         return failed("another root", error);
     right = ehr_key_texts_count(dropped) == 2 && ehr_key_texts_get(dropped, 2).length == 0;
     ehr_key_texts_free(dropped);
+    if (ehr_session_rotate_page_key(session, text(""), NULL) == EHR_OK)
+        return failed("a file without a name", NULL);
     if (!right || ehr_session_rotate_patient_keys(session, &patients, &error) != EHR_OK || patients != 1)
         return failed("keys of patients", error);
     return 0;

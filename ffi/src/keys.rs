@@ -306,3 +306,17 @@ pub extern "C" fn ehr_session_rotate_patient_keys(
         put(count_out, look(session)?.rotate_patient_keys()?)
     })
 }
+
+/// Writes the whole store anew into the file `to`, which must not be there yet, under another key for its pages. From then on that file
+/// is the store: this one answers EHR_STORE_MOVED to everything. Release it, put the new file in its place and destroy the old one.
+/// Needs an administrator.
+///
+/// Errors: EHR_DENIED, EHR_STORE_EXISTS, EHR_IO, EHR_STORE_IO: there is no new file, and the store is as it was.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_session_rotate_page_key(
+    session: *const ehr_session,
+    to: ehr_str,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || look(session)?.rotate_page_key(path(to)?))
+}

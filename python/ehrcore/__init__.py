@@ -458,6 +458,10 @@ class Session:
         """Wraps the keys of all patients under a new key and destroys the one before; gives how many there were."""
         return _native.rotate_patient_keys(self._held)
 
+    def rotate_page_key(self, to):
+        """Writes the whole store anew into the file `to` under another page key; from then on that file is the store."""
+        _native.rotate_page_key(self._held, os.fspath(to))
+
     def verify(self):
         """Verifies the audit log and every record; gives (events, records, patients)."""
         return self._held.verify()

@@ -130,6 +130,11 @@ pub(crate) fn rotate_root(
 }
 
 #[pyfunction]
+pub(crate) fn rotate_page_key(py: Python<'_>, session: &Session, to: PathBuf) -> PyResult<()> {
+    session.with(py, |session| session.rotate_page_key(to))
+}
+
+#[pyfunction]
 pub(crate) fn rotate_patient_keys(py: Python<'_>, session: &Session) -> PyResult<u64> {
     session.with(py, |session| session.rotate_patient_keys())
 }

@@ -69,6 +69,10 @@ def test_after_another_root_old_keys_open_old_copies_only(file, tmp_path):
         with administrator(store) as session:
             assert session.rotate_root(old, [new]) == (2, ("raw",), ())
             assert session.rotate_patient_keys() == 1
+    with ehrcore.open(file, key=new) as store, administrator(store) as session:
+        session.rotate_page_key(tmp_path / "anew.ehr")
+        assert code(session.keys) == "store-moved"
+    assert opens(tmp_path / "anew.ehr", new)
     assert opens(file, new) and code(ehrcore.open, file, key=old) == "wrong-key"
     assert opens(copy, old) and code(ehrcore.open, copy, key=new) == "wrong-key"
 

@@ -107,6 +107,27 @@ impl Session {
         pass.show(done)
     }
 
+    /// Writes the whole store anew into a file that must not be there yet, under another key for its pages, and without free space
+    /// and what was deleted or shredded. From then on `to` is the store: this one answers `store-moved` to everything. Close it, put
+    /// the new file in its place and destroy the old one.
+    ///
+    /// # Durability
+    /// When this returns, the other file is whole and on disk. When it fails, there is none, and the store is as it was.
+    ///
+    /// # Privacy
+    /// The old file holds all that it held, under the key it had: this protects nobody until that file is destroyed. On flash,
+    /// overwriting a file may leave what was there: destroy the key that opens the old root ([`Session::rotate_root`] first).
+    ///
+    /// # Errors
+    /// - `denied`; `store-exists`, `io`: of the other file; of the store.
+    pub fn rotate_page_key(&self, to: impl AsRef<std::path::Path>) -> Result<()> {
+        let pass = self.enter(Path::RotatePageKey)?;
+        match pass.move_store(to.as_ref()) {
+            Err(error) => pass.refuse(error),
+            done => done,
+        }
+    }
+
     fn change_header(&self, path: Path, made: impl FnOnce(&Store, &[u8]) -> Result<NewHeader>) -> Result<Changed> {
         let pass = self.enter(path)?;
         let store = pass.store();

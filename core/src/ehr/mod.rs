@@ -292,6 +292,7 @@ impl Inner {
             self.flush()?; // none is taken in before those are written
         }
         let mut pending = self.lock();
+        self.store.here()?; // the store did not move while this waited for the lock
         let first = pending.first().map_or(event.at, |first| first.at);
         let due = pending.len() + 1 >= PENDING_EVENTS || event.at.0 - first.0 >= PENDING_MICROS;
         pending.push(event.bounded());
@@ -315,7 +316,10 @@ impl Inner {
 
     /// Writes the events that wait.
     fn flush(&self) -> Result<()> {
-        self.store.at_home()?;
+        self.store.at_home().or_else(|error| match error.code() {
+            Code::StoreMoved if self.lock().is_empty() => Ok(()), // closing is fine: the other file has all events
+            _ => Err(error),
+        })?;
         if self.lock().is_empty() {
             return Ok(());
         }

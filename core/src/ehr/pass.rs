@@ -240,6 +240,19 @@ impl<'s> Pass<'s> {
     pub(crate) fn commit_part(&self, change: Change<'_>, event: Event) -> Result<u64> {
         self.session.door.0.commit(change, event)
     }
+    /// Moves the store into another file, with the event of the call and with those that wait.
+    pub(crate) fn move_store(&self, to: &std::path::Path) -> Result<()> {
+        let inner = &self.session.door.0;
+        let mut waited = Vec::new();
+        let moved = inner.store.move_to(to, self.now(), |change| {
+            waited = inner.append(change, Some(Event { count: 1, ..self.event.clone() }))?;
+            Ok(())
+        });
+        if moved.is_err() {
+            inner.put_back(waited);
+        }
+        moved
+    }
     /// Writes an event at once, with those that wait: for a call that is recorded before its end.
     pub(crate) fn note_now(&self, event: Event) -> Result<()> {
         self.session.door.0.note_now(event)

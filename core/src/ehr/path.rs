@@ -119,6 +119,8 @@ paths! {
     RotateRoot = "rotate_root": RotateKeys, KeyRotate, AtOnce;
     /// [`super::Session::rotate_patient_keys`]
     RotatePatientKeys = "rotate_patient_keys": RotateKeys, KeyRotate, AtOnce;
+    /// [`super::Session::rotate_page_key`]
+    RotatePageKey = "rotate_page_key": RotateKeys, KeyRotate, AtOnce;
     /// [`super::Session::amend`]
     Amend = "amend": Amend, Amend, WithChange;
     /// [`super::Session::correct`]

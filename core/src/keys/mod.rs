@@ -211,6 +211,21 @@ impl KeyRing {
         })
     }
 
+    /// The header with another key for the pages of the file, and that key: for a file that is written anew.
+    ///
+    /// # Errors
+    /// - `corrupt`, `random-unavailable`.
+    pub(crate) fn with_new_page_key(&self, header: &[u8], random: &dyn Random) -> Result<(NewHeader, SealKey)> {
+        let mut page = None;
+        let header = self.with_epochs(header, random, |tree| {
+            let next = tree.page.epoch.checked_add(1).ok_or_else(|| Code::Internal.error())?;
+            tree.page = SealKey::random(next, random)?;
+            page = Some(tree.page.clone());
+            Ok(())
+        })?;
+        Ok((header, page.ok_or_else(|| Code::Internal.error())?))
+    }
+
     fn with_epochs(
         &self,
         header: &[u8],

@@ -6,6 +6,8 @@
 
 use super::pages::{Checked, Frozen};
 use crate::error::{Code, Result};
+use crate::id::{Random, StoreId};
+use crate::vault::SealKey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -194,6 +196,18 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// - `store-io`.
     fn remains(&self, visit: &mut dyn FnMut(&[u8])) -> Result<()>;
+    /// Makes an empty storage of the same sort on another disk, under another page key, to take the place of this one.
+    ///
+    /// # Errors
+    /// - `store-io`, `random-unavailable`.
+    fn beside(
+        &self,
+        disk: Box<dyn redb::StorageBackend>,
+        header: &[u8],
+        key: &SealKey,
+        store: StoreId,
+        random: Arc<dyn Random>,
+    ) -> Result<Box<dyn Backend>>;
     /// Looks at every byte the storage keeps; says which places are not as they were left.
     ///
     /// # Errors

@@ -6,8 +6,9 @@
 use super::backend::{Backend, Batch, ReadView, Row, Table, Visit};
 use super::pages::{Checked, Disk, Frozen, Pages};
 use crate::error::{Code, Error, Result};
-use crate::id::Random;
+use crate::id::{Random, StoreId};
 use crate::keys::KeyRing;
+use crate::vault::SealKey;
 use redb::{
     Database, Key, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TypeName, Value,
 };
@@ -57,6 +58,9 @@ struct Health {
     /// The engine panicked: its locks may be broken, so that even putting it away would panic again.
     panicked: AtomicBool,
 }
+
+/// Memory for the pages of a storage that another one is copied to.
+const BESIDE_CACHE: usize = 16 << 20;
 
 /// Makes a new file, readable by its owner only, and locks it.
 ///
@@ -191,6 +195,18 @@ impl Backend for Embedded {
 
     fn remains(&self, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         self.pages.remains(visit)
+    }
+
+    fn beside(
+        &self,
+        disk: Box<dyn StorageBackend>,
+        header: &[u8],
+        key: &SealKey,
+        store: StoreId,
+        random: Arc<dyn Random>,
+    ) -> Result<Box<dyn Backend>> {
+        let pages = Pages::create_after(self.pages.sequence(), disk, header, key, store, random)?;
+        Ok(Box::new(Embedded::over(pages, BESIDE_CACHE, false)?))
     }
 
     fn check(&self) -> Result<Checked> {

@@ -64,7 +64,7 @@ use group::Writing;
 use layout::{Block, Place, Segment};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
@@ -95,6 +95,8 @@ pub struct Store {
     process: u32,
     /// How often something was shredded: what was read before that is not kept in memory.
     shreds: AtomicU64,
+    /// Whether the store was written anew into another file, which counts from then on.
+    moved: AtomicBool,
 }
 
 impl std::fmt::Debug for Store {
@@ -215,15 +217,27 @@ impl Store {
             rekeying: Mutex::default(),
             process: std::process::id(),
             shreds: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
         }
     }
 
-    /// Whether this is the process that opened the store: one that was forked shares the file with it and must not touch it.
+    /// Whether this is the process that opened the store, and the file that counts: a process that was forked shares the file with
+    /// it and must not touch it.
     ///
     /// # Errors
-    /// - `forked`: it is another.
+    /// - `forked`: it is another process. `store-moved`: it is another file.
     pub(crate) fn at_home(&self) -> Result<()> {
-        if std::process::id() == self.process { Ok(()) } else { Err(Code::Forked.error()) }
+        if std::process::id() != self.process {
+            return Err(Code::Forked.error());
+        }
+        self.here()
+    }
+    /// Whether this is the file that counts.
+    ///
+    /// # Errors
+    /// - `store-moved`: it is another.
+    pub(crate) fn here(&self) -> Result<()> {
+        if self.moved.load(Ordering::SeqCst) { Err(Code::StoreMoved.error()) } else { Ok(()) }
     }
     /// The keys of the store.
     pub fn keys(&self) -> &KeyRing {

@@ -3,12 +3,14 @@
 //! The revision of the header is kept inside the store too, sealed: a header of an earlier time put in front of the store, which would
 //! bring back a way in that was taken away or a root that was replaced, does not open it.
 
-use super::{Store, Table, lock};
+use super::{Backend, Batch, Change, ReadView, Store, Table, lock};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::keys::{KeyRing, KeyStatus, NewHeader};
 use crate::time::Timestamp;
 use crate::vault::{self, Context, RowKind};
+use std::path::Path;
+use std::sync::atomic::Ordering::SeqCst;
 
 /// What a change of the header did.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Changed {
 
 /// The row that holds the revision.
 pub(super) const REVISION: &[u8] = b"header";
+/// Bytes of rows that are copied in one change set.
+const COPIED_AT_ONCE: usize = 8 << 20;
 
 impl Store {
     /// The header with the wrapped keys.
@@ -57,6 +61,55 @@ impl Store {
         Ok(changed)
     }
 
+    /// Writes everything the store holds into another file, under another page key, without what is free or was deleted. From then
+    /// on that file is the store, and this handle answers `store-moved`.
+    ///
+    /// `noted` adds to the change set what is to be in the other file only; when it is called nobody else can read or write any more.
+    /// Where the copy fails afterwards, this file stays the store, without that.
+    ///
+    /// # Errors
+    /// - `turn-held`; `store-exists`, `io`: of the other file; of `noted`, of the backend.
+    pub(crate) fn move_to(
+        &self,
+        file: &Path,
+        at: Timestamp,
+        noted: impl FnOnce(&mut Change<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.at_home()?;
+        if self.has_turn() {
+            return Err(Code::TurnHeld.error());
+        }
+        let disk = super::embedded::new_file(file)?;
+        let moved = self.move_onto(Box::new(disk), at, noted);
+        if moved.is_err() {
+            self.moved.store(false, SeqCst);
+            let _ = std::fs::remove_file(file); // made a moment ago by this call
+        }
+        moved
+    }
+
+    fn move_onto(
+        &self,
+        disk: Box<dyn redb::StorageBackend>,
+        at: Timestamp,
+        noted: impl FnOnce(&mut Change<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let _one = lock(&self.rekeying);
+        let (header, key) = self.keys.with_new_page_key(&self.backend.header()?, &*self.random)?;
+        let mut change = self.change(at, "")?;
+        self.moved.store(true, SeqCst);
+        noted(&mut change)?;
+        let store = self.keys.store_id();
+        let other = self.backend.beside(disk, &header.bytes, &key, store, self.random.clone())?;
+        for table in Table::ALL {
+            copy(change.view(), table, &*other)?;
+        }
+        let mut last = Batch::default();
+        let revision = self.sealed_revision(KeyRing::status(&header.bytes)?.revision)?;
+        last.put(Table::Meta, REVISION.to_vec(), revision);
+        other.commit(&last)
+    }
+
     /// Compares the header with the revision that the store has seen; where a crash kept it from being noted, notes it.
     ///
     /// # Errors
@@ -86,6 +139,23 @@ impl Store {
 
     fn revision_context(&self) -> Context<'static> {
         Context::new(self.keys.store_id(), PatientNumber::SHARED, RowKind::KeyState, 0, 0)
+    }
+}
+
+/// Copies a table, a few rows at a time.
+fn copy(from: &dyn ReadView, table: Table, to: &dyn Backend) -> Result<()> {
+    let mut start = Vec::new();
+    loop {
+        let (mut batch, mut bytes, mut last) = (Batch::default(), 0, None);
+        from.range(table, &start, &[u8::MAX; 64], &mut |key, value| {
+            batch.put(table, key.to_vec(), value.to_vec());
+            bytes += key.len() + value.len();
+            last = Some(key.to_vec());
+            bytes < COPIED_AT_ONCE
+        })?;
+        let Some(last) = last else { return Ok(()) };
+        to.commit(&batch)?;
+        start = [last.as_slice(), &[0]].concat();
     }
 }
 

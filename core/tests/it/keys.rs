@@ -118,3 +118,38 @@ fn a_header_of_an_earlier_time_put_back_is_found() {
     std::fs::write(&file, &changed).expect("writable");
     assert!(open(&file, &key()).is_err() && open(&file, &new).is_err(), "both slots put back");
 }
+
+#[test]
+fn a_store_written_anew_under_another_page_key_has_everything_and_the_old_handle_nothing_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (old, new) = (folder.path().join("clinic.ehr"), folder.path().join("anew.ehr"));
+    let ehr = create(folder.path());
+    write_patients(&ehr, 40);
+    let reader = physician(&ehr);
+    reader.delete(kind("Patient"), "q7").expect("it is there");
+    let session = administrator(&ehr);
+    assert_eq!(code(session.rotate_page_key(&old)), Code::StoreExists);
+    assert_eq!(code(reader.rotate_page_key(&new)), Code::Denied);
+    assert!(!new.exists());
+    session.rotate_page_key(&new).expect("there is room");
+    assert_eq!(code(reader.read(kind("Patient"), "q1")), Code::StoreMoved);
+    assert_eq!(code(reader.write(PATIENT)), Code::StoreMoved);
+    assert_eq!(code(session.rotate_root(&key(), &[&key()])), Code::StoreMoved);
+    drop((session, reader, ehr));
+
+    let ehr = open(&new, &key()).expect("it opens");
+    let (reader, session) = (physician(&ehr), administrator(&ehr));
+    let report = session.verify(VerifyLevel::Records, None).expect("all as written");
+    assert_eq!(report.records, 39);
+    assert_eq!(reader.history(kind("Patient"), "q7").expect("kept").len(), 2);
+    assert_eq!(session.key_status().expect("it may").revision, 2);
+    let log = session.audit(0, 1000).expect("it may");
+    assert!(log.iter().any(|(_, event)| event.kind == EventKind::KeyRotate && event.failed.is_none()));
+    write_patients(&ehr, 41);
+    drop((reader, session, ehr));
+    // The superblocks of one file do not open in the other, although both have the same root.
+    let (before, mut after) = (std::fs::read(&old).expect("readable"), std::fs::read(&new).expect("readable"));
+    after[..2 * 4096].copy_from_slice(&before[..2 * 4096]);
+    std::fs::write(&new, after).expect("writable");
+    assert!(open(&new, &key()).is_err());
+}

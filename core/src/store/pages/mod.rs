@@ -182,7 +182,20 @@ impl Pages {
         store: StoreId,
         random: Arc<dyn Random>,
     ) -> Result<Pages> {
+        Pages::create_after(0, disk, header, key, store, random)
+    }
+
+    /// As [`Pages::create`], with superblocks that count on from those of a storage whose place this one takes.
+    pub(super) fn create_after(
+        sequence: u64,
+        disk: Box<dyn StorageBackend>,
+        header: &[u8],
+        key: &SealKey,
+        store: StoreId,
+        random: Arc<dyn Random>,
+    ) -> Result<Pages> {
         let mut state = State::empty(header);
+        state.root.sequence = sequence;
         let seal = Seal { key: key.clone(), store };
         state.write_checkpoint(&*disk, &seal, &*random)?;
         state.write_checkpoint(&*disk, &seal, &*random)?; // so that both superblocks are there

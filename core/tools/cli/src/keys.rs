@@ -49,6 +49,9 @@ pub(crate) enum KeyCommand {
         /// Also wrap the keys of all patients under a new key
         #[arg(long)]
         patients: bool,
+        /// Also write the file anew under another page key, in place of the old one
+        #[arg(long)]
+        pages: bool,
     },
 }
 
@@ -109,7 +112,7 @@ pub(crate) fn run(command: KeyCommand, as_json: bool) -> Done {
             Ok(session.close()?)
         }
         KeyCommand::Shares { access, needed, of } => shares(&access, needed, of, as_json),
-        KeyCommand::Rotate { access, new, patients } => rotate(&access, new, patients, as_json),
+        KeyCommand::Rotate { access, new, patients, pages } => rotate(&access, new, patients, pages, as_json),
     }
 }
 
@@ -156,7 +159,7 @@ fn shares(access: &Access, needed: u8, of: u8, as_json: bool) -> Done {
     Ok(())
 }
 
-fn rotate(access: &Access, new: New, patients: bool, as_json: bool) -> Done {
+fn rotate(access: &Access, new: New, patients: bool, pages: bool, as_json: bool) -> Done {
     let current = key(access.key_file.clone(), false)?;
     let session = administrator(access)?;
     let made = new.make()?;
@@ -166,7 +169,15 @@ fn rotate(access: &Access, new: New, patients: bool, as_json: bool) -> Done {
     };
     let rotated = session.rotate_root(&*current, &sources)?;
     let rewrapped = if patients { Some(session.rotate_patient_keys()?) } else { None };
-    session.close()?;
+    if pages {
+        let mut beside = access.store.clone().into_os_string();
+        beside.push(".new");
+        session.rotate_page_key(&beside)?;
+        drop(session);
+        std::fs::rename(&beside, &access.store)?;
+    } else {
+        session.close()?;
+    }
     if as_json {
         println!(
             "{}",

@@ -21,7 +21,7 @@ fn a_store_is_opened_by_what_was_added_and_no_more_by_what_was_rotated_away() {
     assert_eq!(run("key shares @s.ehr --needed 2 --of 3 --key-file @second.key"), 0);
     assert_eq!(run("key shares @s.ehr --needed 4 --of 3 --key-file @second.key"), 2);
     assert_eq!(run("key add @s.ehr --key-file @second.key"), 2, "nothing to add");
-    assert_eq!(run("key rotate @s.ehr --patients --new-key-file @third.key --key-file @second.key"), 0);
+    assert_eq!(run("key rotate @s.ehr --patients --pages --new-key-file @third.key --key-file @second.key"), 0);
     assert_eq!(run("list @s.ehr --key-file @second.key"), 5);
     assert_eq!(run("list @s.ehr --key-file @third.key"), 0);
     assert_eq!(run("key remove @s.ehr raw --key-file @third.key"), 5, "the last one");
