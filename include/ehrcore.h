@@ -490,6 +490,11 @@ enum ehr_outcome {
 typedef struct ehr_audit ehr_audit;
 
 /*
+ Says "stop" from another thread to the calls that were given it.
+ */
+typedef struct ehr_cancel ehr_cancel;
+
+/*
  Details of a failed call. Holds no record content.
  */
 typedef struct ehr_error ehr_error;
@@ -698,6 +703,67 @@ typedef struct {
      */
     uint64_t count;
 } ehr_audit_event;
+
+/*
+ Told how many of how many pages or patients are done; 0 goes on, anything else cancels.
+ */
+typedef int32_t (*ehr_steps)(void *context, uint64_t done, uint64_t of);
+
+/*
+ What a copy took.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_copied), set by the caller.
+     */
+    size_t size;
+    /*
+     Pages of the store.
+     */
+    uint64_t pages;
+    /*
+     Pages that were copied.
+     */
+    uint64_t copied;
+    /*
+     0 for a full copy, else its number in the chain.
+     */
+    uint32_t number;
+} ehr_copied;
+
+/*
+ What a check looked at and found.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_check_report), set by the caller.
+     */
+    size_t size;
+    /*
+     Patients.
+     */
+    uint64_t patients;
+    /*
+     Current records.
+     */
+    uint64_t records;
+    /*
+     Versions of records.
+     */
+    uint64_t versions;
+    /*
+     Audit events.
+     */
+    uint64_t events;
+    /*
+     Entries of indexes that were compared with the records.
+     */
+    uint64_t entries;
+    /*
+     Places that are not as they were left; 0 where all is sound.
+     */
+    uint64_t found;
+} ehr_check_report;
 
 /*
  What a host knows of codes that no package has, such as those of SNOMED CT or LOINC. Packages are asked first. Both calls
@@ -1116,6 +1182,85 @@ EHR_API ehr_status ehr_audit_read(const ehr_audit *audit, size_t index, ehr_audi
  Releases a list of events. NULL is fine.
  */
 EHR_API void ehr_audit_free(ehr_audit *audit);
+
+/*
+ Makes a token that cancels calls. Release with ehr_cancel_free().
+ */
+EHR_API ehr_status ehr_cancel_new(ehr_cancel **cancel_out, ehr_error **error_out);
+
+/*
+ Cancels the calls that have this token: they end with EHR_CANCELLED.
+ */
+EHR_API ehr_status ehr_cancel_now(const ehr_cancel *cancel, ehr_error **error_out);
+
+/*
+ Releases a token. NULL is fine.
+ */
+EHR_API void ehr_cancel_free(ehr_cancel *cancel);
+
+/*
+ Sets how long each call of the session may take from now on in milliseconds, how many bytes of records it may hold, and what cancels it.
+ 0 and NULL are no limit. Calls end with EHR_DEADLINE, EHR_LIMIT_MEMORY or EHR_CANCELLED and leave nothing half done.
+ */
+EHR_API
+ehr_status ehr_session_limit(const ehr_session *session,
+                             uint64_t milliseconds,
+                             size_t memory,
+                             const ehr_cancel *cancel,
+                             ehr_error **error_out);
+
+/*
+ Copies the store to a new file while others read and write: a store of its own under the same keys. With `earlier`, a copy made before that
+ `key` opens: only what is new since; else both are empty. `steps` may be NULL, `copied_out` too. Needs an administrator.
+
+ Errors: EHR_DENIED, EHR_STORE_EXISTS, EHR_OTHER_STORE, EHR_CORRUPT, EHR_CANCELLED, EHR_DEADLINE, EHR_IO; then there is no file.
+ */
+EHR_API
+ehr_status ehr_session_backup(const ehr_session *session,
+                              ehr_str file,
+                              ehr_str earlier,
+                              const ehr_key *key,
+                              ehr_steps steps,
+                              void *context,
+                              ehr_copied *copied,
+                              ehr_error **error_out);
+
+/*
+ Looks at everything of a store. What is damaged is no error: see `found`. Needs an administrator.
+
+ Errors: EHR_DENIED, EHR_CANCELLED, EHR_DEADLINE, EHR_STORE_IO.
+ */
+EHR_API ehr_status ehr_session_check(const ehr_session *session, ehr_check_report *report_out, ehr_error **error_out);
+
+/*
+ Puts a full copy and the `count` - 1 increments that follow it together to a store in a new file. `copied` may be NULL.
+
+ Errors: EHR_BACKUP_CHAIN, EHR_OTHER_STORE, EHR_CORRUPT, EHR_TRUNCATED, EHR_STORE_EXISTS, EHR_WRONG_KEY, EHR_IO; then there is no file.
+ */
+EHR_API
+ehr_status ehr_restore(const ehr_str *chain,
+                       size_t count,
+                       ehr_str into,
+                       const ehr_key *key,
+                       ehr_copied *copied,
+                       ehr_error **error_out);
+
+/*
+ Makes a damaged store whole in a new file with `count` good copies of it, and checks it; the damaged file stays as it is. `allow_older`, if
+ not 0: where its map cannot be read, a copy that may be older takes its place. `from_copies_out` receives how many pages came from copies.
+
+ Errors: EHR_CORRUPT, EHR_COPY_OLDER, EHR_COPY_DAMAGED, EHR_OTHER_STORE, EHR_STORE_EXISTS, EHR_WRONG_KEY, EHR_IO; then there is no file.
+ */
+EHR_API
+ehr_status ehr_repair(ehr_str damaged,
+                      const ehr_str *copies,
+                      size_t count,
+                      ehr_str into,
+                      int32_t allow_older,
+                      ehr_str actor,
+                      const ehr_key *key,
+                      uint64_t *from_copies_out,
+                      ehr_error **error_out);
 
 /*
  As ehr_terminology_open(), with a source of the host's. `*source` is copied; its `context` must live as long as the

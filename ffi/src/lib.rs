@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod care;
 mod codes;
 mod error;
 mod fhirpath;

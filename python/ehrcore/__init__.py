@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import NamedTuple, Optional, Protocol
 
 from . import _native
-from ._native import Conflict, Denied, InvalidRecord, Issue, Key, Locked, NotFound, WrongKey, __version__
+from ._native import Cancel, Conflict, Denied, InvalidRecord, Issue, Key, Locked, NotFound, WrongKey, __version__
 from ._native import EhrError as Error
 
 __all__ = [
-    "AuditEvent", "Chart", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
+    "AuditEvent", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "repair", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
     "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
 ]  # fmt: skip
 
@@ -191,6 +191,50 @@ class KeyStatus(NamedTuple):
     names: tuple
     root_epoch: int
     revision: int
+
+
+class Copied(NamedTuple):
+    """What a copy took: pages of the store, pages copied, and its number in the chain (0 for a full copy)."""
+
+    pages: int
+    copied: int
+    number: int
+
+
+class Damage(NamedTuple):
+    """A place that is not as it was left: what it is, the number of the patient (or None), the number of the row or slot."""
+
+    what: str
+    patient: Optional[int]
+    row: int
+
+
+class CheckReport(NamedTuple):
+    """What a check looked at; `found` places are not as they were left, the first thousand of them in `damage`."""
+
+    patients: int
+    records: int
+    versions: int
+    events: int
+    entries: int
+    found: int
+    damage: tuple
+
+    @property
+    def sound(self):
+        return self.found == 0
+
+    @classmethod
+    def _of(cls, row):
+        return cls(*row[:6], tuple(Damage(*one) for one in row[6]))
+
+
+class Repaired(NamedTuple):
+    """What a repair did: pages that came from copies, whether a copy took the place of the whole file, and the check of what came out."""
+
+    from_copies: int
+    whole_copy: bool
+    check: CheckReport
 
 
 class Rotated(NamedTuple):
@@ -462,6 +506,24 @@ class Session:
         """Writes the whole store anew into the file `to` under another page key; from then on that file is the store."""
         _native.rotate_page_key(self._held, os.fspath(to))
 
+    def set_limits(self, *, seconds=None, memory=None, cancel=None):
+        """How long each call may take from now on, how many bytes of records it may hold, and a Cancel that ends it from another thread.
+
+        Calls end with the errors `deadline`, `limit-memory` or `cancelled` and leave nothing half done.
+        """
+        _native.set_limits(self._held, seconds, memory, cancel)
+
+    def backup(self, path, *, since=None, key=None, passphrase=None, source=None, progress=None):
+        """Copies the store to a new file while others read and write; gives a Copied. With `since`, an earlier copy that the key opens: only
+        what is new since. `progress(done, of)` is told of pages; it cancels by giving False or raising.
+        """
+        earlier = None if since is None else (os.fspath(since), _key(passphrase, key, source))
+        return Copied(*_native.backup(self._held, os.fspath(path), earlier, progress))
+
+    def check(self):
+        """Looks at everything: every byte of the file, every record, every index, the audit log; gives a CheckReport."""
+        return CheckReport._of(_native.check(self._held))
+
     def verify(self):
         """Verifies the audit log and every record; gives (events, records, patients)."""
         return self._held.verify()
@@ -538,6 +600,18 @@ def create(path, *, passphrase=None, key=None, source=None):
 def open(path, *, passphrase=None, key=None, source=None):
     """Opens a store with what it was made with."""
     return Store(_native.open_store(os.fspath(path), False, _key(passphrase, key, source)))
+
+
+def restore(chain, into, *, passphrase=None, key=None, source=None):
+    """Puts a full copy and the increments that follow it, in order, together to a store in the new file `into`; gives a Copied."""
+    return Copied(*_native.restore([os.fspath(path) for path in chain], os.fspath(into), _key(passphrase, key, source)))
+
+
+def repair(damaged, copies, into, *, actor, passphrase=None, key=None, source=None, allow_older=False):
+    """Makes a damaged store whole in the new file `into` with good copies of it; gives a Repaired. The damaged file stays as it is."""
+    paths = [os.fspath(path) for path in copies]
+    made = _native.repair(os.fspath(damaged), paths, os.fspath(into), actor, _key(passphrase, key, source), allow_older)
+    return Repaired(made[0], made[1], CheckReport._of(made[2]))
 
 
 def validate(resource):

@@ -146,6 +146,38 @@ class KeyStatus(NamedTuple):
     root_epoch: int
     revision: int
 
+class Copied(NamedTuple):
+    pages: int
+    copied: int
+    number: int
+
+class Damage(NamedTuple):
+    what: str
+    patient: Optional[int]
+    row: int
+
+class CheckReport(NamedTuple):
+    patients: int
+    records: int
+    versions: int
+    events: int
+    entries: int
+    found: int
+    damage: tuple[Damage, ...]
+    @property
+    def sound(self) -> bool: ...
+
+class Repaired(NamedTuple):
+    from_copies: int
+    whole_copy: bool
+    check: CheckReport
+
+class Cancel:
+    def __init__(self) -> None: ...
+    def cancel(self) -> None: ...
+    @property
+    def cancelled(self) -> bool: ...
+
 class Rotated(NamedTuple):
     root_epoch: int
     names: tuple[str, ...]
@@ -201,6 +233,20 @@ class Session:
     def quarantine(self) -> list[Quarantined]: ...
     def release(self, number: int, mended: Optional[Resource] = None) -> tuple[str, str]: ...
     def audit(self, start: int = 0, count: int = 1000) -> list[AuditEvent]: ...
+    def set_limits(
+        self, *, seconds: Optional[float] = None, memory: Optional[int] = None, cancel: Optional[Cancel] = None
+    ) -> None: ...
+    def backup(
+        self,
+        path: Path,
+        *,
+        since: Optional[Path] = None,
+        key: Union[bytes, Key, None] = None,
+        passphrase: Optional[str] = None,
+        source: Optional[KeySource] = None,
+        progress: Optional[Callable[[int, int], Optional[bool]]] = None,
+    ) -> Copied: ...
+    def check(self) -> CheckReport: ...
     def verify(self) -> tuple[int, int, int]: ...
     def keys(self) -> list[str]: ...
     def key_status(self) -> KeyStatus: ...
@@ -248,6 +294,25 @@ def create(
     key: Union[bytes, Key, None] = None,
     source: Optional[KeySource] = None,
 ) -> Store: ...
+def restore(
+    chain: Iterable[Path],
+    into: Path,
+    *,
+    passphrase: Optional[str] = None,
+    key: Union[bytes, Key, None] = None,
+    source: Optional[KeySource] = None,
+) -> Copied: ...
+def repair(
+    damaged: Path,
+    copies: Iterable[Path],
+    into: Path,
+    *,
+    actor: str,
+    passphrase: Optional[str] = None,
+    key: Union[bytes, Key, None] = None,
+    source: Optional[KeySource] = None,
+    allow_older: bool = False,
+) -> Repaired: ...
 def open(
     path: Path,
     *,

@@ -1,6 +1,7 @@
 //! `ehrcore._native`: the Rust side of the wheel. Thin: every class holds one object of the Rust API.
 
 mod access;
+mod care;
 mod error;
 mod fhirpath;
 mod keys;
@@ -37,6 +38,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Store>()?;
     module.add_class::<Session>()?;
     module.add_class::<keys::Key>()?;
+    module.add_class::<care::Cancel>()?;
+    module.add_function(wrap_pyfunction!(care::set_limits, module)?)?;
+    module.add_function(wrap_pyfunction!(care::backup, module)?)?;
+    module.add_function(wrap_pyfunction!(care::restore, module)?)?;
+    module.add_function(wrap_pyfunction!(care::check, module)?)?;
+    module.add_function(wrap_pyfunction!(care::repair, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_status, module)?)?;
     module.add_function(wrap_pyfunction!(keys::put_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::remove_key, module)?)?;

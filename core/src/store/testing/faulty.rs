@@ -34,6 +34,8 @@ struct State {
     once: bool,
     calls: usize,
     syncs: usize,
+    /// A sync failed, or a write over what was there, or a call failed otherwise than for want of room.
+    beyond_room: bool,
     /// How many reads go well before all panic.
     reads: Option<usize>,
 }
@@ -68,6 +70,10 @@ impl FaultyFile {
     pub fn syncs(&self) -> usize {
         self.state(|state| state.syncs)
     }
+    /// Whether something else failed than making the file longer, and filling that with zeros, for want of room.
+    pub fn failed_beyond_room(&self) -> bool {
+        self.state(|state| state.beyond_room)
+    }
     /// The content.
     pub fn bytes(&self) -> Vec<u8> {
         self.state(|state| state.bytes.clone())
@@ -92,11 +98,16 @@ impl FaultyFile {
     fn state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
-    fn call(&self, work: impl FnOnce(&mut State)) -> Result<()> {
-        self.call_or(work, |_| ())
+    fn call(&self, for_room: bool, work: impl FnOnce(&mut State)) -> Result<()> {
+        self.call_or(for_room, work, |_| ())
     }
     /// As `call`; `half` does what a short write does before it fails.
-    fn call_or(&self, work: impl FnOnce(&mut State), half: impl FnOnce(&mut State)) -> Result<()> {
+    fn call_or(
+        &self,
+        for_room: bool,
+        work: impl FnOnce(&mut State),
+        half: impl FnOnce(&mut State),
+    ) -> Result<()> {
         let fault = self.state(|state| {
             state.calls += 1;
             match &mut state.left {
@@ -105,6 +116,7 @@ impl FaultyFile {
                         state.left = None;
                     }
                     let fault = state.fault.unwrap_or(Fault::Full);
+                    state.beyond_room |= !for_room;
                     if fault == Fault::Short {
                         half(state);
                     }
@@ -161,17 +173,18 @@ impl redb::StorageBackend for FaultyFile {
         })
     }
     fn set_len(&self, length: u64) -> Result<()> {
-        self.call(|state| state.bytes.resize(length as usize, 0))
+        self.call(true, |state| state.bytes.resize(length as usize, 0))
     }
     fn sync_data(&self) -> Result<()> {
         self.state(|state| state.syncs += 1);
-        self.call(|state| {
+        self.call(false, |state| {
             state.synced.clone_from(&state.bytes);
             state.since.clear();
         })
     }
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
         let start = offset as usize;
-        self.call_or(|state| state.put(start, data), |state| state.put(start, &data[..data.len() / 2]))
+        let zeros = data.iter().all(|byte| *byte == 0);
+        self.call_or(zeros, |state| state.put(start, data), |state| state.put(start, &data[..data.len() / 2]))
     }
 }

@@ -4,6 +4,7 @@
 //! 3 denied; 4 not found; 5 wrong or missing key; 6 locked, damaged or no store; 7 input or output failed.
 #![allow(clippy::print_stdout)]
 
+mod care;
 mod demo;
 mod explain;
 mod keys;
@@ -167,6 +168,51 @@ enum Command {
         #[arg(long, default_value_t = 1000)]
         count: usize,
     },
+    /// Look at everything: every byte of the file, every record, every index, the audit log
+    Check {
+        #[command(flatten)]
+        access: Access,
+        #[command(flatten)]
+        bounds: care::Bounds,
+    },
+    /// Copy the store to a new file, all of it or what is new since an earlier copy
+    Backup {
+        #[command(flatten)]
+        access: Access,
+        /// The file to make
+        out: PathBuf,
+        /// Only what is new since this copy
+        #[arg(long, value_name = "COPY")]
+        since: Option<PathBuf>,
+        #[command(flatten)]
+        bounds: care::Bounds,
+    },
+    /// Put a full copy and the increments that follow it together to a store
+    Restore {
+        /// The full copy, then its increments in order
+        #[arg(required = true)]
+        chain: Vec<PathBuf>,
+        /// The store to make
+        #[arg(long)]
+        into: PathBuf,
+        /// File with the key: 64 hexadecimal digits
+        #[arg(long, env = "EHR_KEY_FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Make a damaged store whole in a new file, with good copies of it
+    Repair {
+        #[command(flatten)]
+        access: Access,
+        /// Good copies, the newest first
+        #[arg(required = true)]
+        copies: Vec<PathBuf>,
+        /// The store to make
+        #[arg(long)]
+        into: PathBuf,
+        /// Where the damaged file says nothing any more, take a copy that may be older
+        #[arg(long)]
+        allow_older: bool,
+    },
     /// Verify the audit log and every record
     Verify {
         #[command(flatten)]
@@ -256,6 +302,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Export { access, out, patient } => store::export(&access, &out, patient, json),
         Command::Chart { access, patient, html } => store::chart(&access, &patient, html, json),
         Command::Audit { access, from, count } => store::audit(&access, from, count, json),
+        Command::Check { access, bounds } => care::check(&access, &bounds, json),
+        Command::Backup { access, out, since, bounds } => care::backup(&access, &out, since, &bounds, json),
+        Command::Restore { chain, into, key_file } => care::restore(&chain, &into, key_file, json),
+        Command::Repair { access, copies, into, allow_older } => {
+            care::repair(&access, &copies, &into, allow_older, json)
+        }
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),
         Command::Ledger { access } => store::ledger(&access),

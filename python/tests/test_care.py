@@ -1,0 +1,92 @@
+"""Looking after a store: copies, restoring, repair, check, and the limits of calls."""
+
+import threading
+
+import ehrcore
+import pytest
+
+KEY = bytes(range(32))
+
+
+def administrator(store):
+    return store.session(actor="root", role="administrator", purpose="HOPERAT")
+
+
+def physician(store):
+    return store.session(actor="dr-grey", role="physician", purpose="TREAT")
+
+
+def record(n, text="x"):
+    return {"resourceType": "Basic", "id": f"b{n}", "code": {"text": text}, "subject": {"reference": f"Patient/p{n % 3}"}}
+
+
+@pytest.fixture
+def file(tmp_path):
+    file = tmp_path / "clinic.ehr"
+    with ehrcore.create(file, key=KEY) as store, physician(store) as session:
+        for n in range(40):
+            session.write(record(n))
+    return file
+
+
+def records(file):
+    with ehrcore.open(file, key=KEY) as store, physician(store) as session:
+        return {found.id: found.original for found in session.search("Basic", count=1000)}
+
+
+def test_a_copy_and_its_increment_give_the_store_back(file, tmp_path):
+    full, step, into, seen = tmp_path / "full", tmp_path / "step", tmp_path / "into.ehr", []
+    with ehrcore.open(file, key=KEY) as store, administrator(store) as office:
+        assert office.backup(full, progress=lambda done, of: seen.append((done, of))).number == 0
+        with physician(store) as session:
+            session.write(record(1, "changed"))
+        made = office.backup(step, since=full, key=KEY)
+        assert made.number == 1 and made.copied < made.pages
+    assert seen[-1][0] == seen[-1][1] > 0
+    assert ehrcore.restore([full, step], into, key=KEY).number == 1
+    assert records(into) == records(file)
+    with pytest.raises(ehrcore.Error) as caught:
+        ehrcore.restore([step], tmp_path / "no.ehr", key=KEY)
+    assert caught.value.code == "backup-chain" and not (tmp_path / "no.ehr").exists()
+
+
+def test_a_check_finds_everything_as_written(file):
+    with ehrcore.open(file, key=KEY) as store, administrator(store) as office:
+        report = office.check()
+    assert report.sound and report.records == 40 and report.damage == ()
+
+
+def test_a_damaged_page_is_taken_from_a_copy(file, tmp_path):
+    good, damaged = tmp_path / "good.ehr", tmp_path / "damaged.ehr"
+    good.write_bytes(file.read_bytes())
+    repaired = 0
+    for n in range(6):
+        data = bytearray(file.read_bytes())
+        data[len(data) * (2 * n + 1) // 12] ^= 1
+        damaged.write_bytes(data)
+        into = tmp_path / f"into{n}.ehr"
+        done = ehrcore.repair(damaged, [good], into, actor="root", key=KEY)
+        repaired += done.from_copies
+        assert done.check.sound and records(into) == records(good)
+    assert repaired > 0
+
+
+def test_a_call_ends_when_it_is_cancelled_or_its_time_is_over(file, tmp_path):
+    with ehrcore.open(file, key=KEY) as store, administrator(store) as office:
+        token = ehrcore.Cancel()
+        office.set_limits(cancel=token)
+        thread = threading.Thread(target=token.cancel)
+        thread.start()
+        thread.join()
+        with pytest.raises(ehrcore.Error) as caught:
+            office.backup(tmp_path / "copy")
+        assert caught.value.code == "cancelled" and token.cancelled and not (tmp_path / "copy").exists()
+        office.set_limits(seconds=0.0)
+        with pytest.raises(ehrcore.Error) as caught:
+            office.check()
+        assert caught.value.code == "deadline"
+        office.set_limits()
+        assert office.check().sound
+        with pytest.raises(ehrcore.Error) as caught:
+            office.backup(tmp_path / "copy", progress=lambda done, of: False)
+        assert caught.value.code == "cancelled"
