@@ -102,12 +102,7 @@ impl FaultyFile {
         self.call_or(for_room, work, |_| ())
     }
     /// As `call`; `half` does what a short write does before it fails.
-    fn call_or(
-        &self,
-        for_room: bool,
-        work: impl FnOnce(&mut State),
-        half: impl FnOnce(&mut State),
-    ) -> Result<()> {
+    fn call_or(&self, for_room: bool, work: impl FnOnce(&mut State), half: impl FnOnce(&mut State)) -> Result<()> {
         let fault = self.state(|state| {
             state.calls += 1;
             match &mut state.left {

@@ -82,7 +82,11 @@ pub(crate) fn check(access: &Access, bounds: &Bounds, as_json: bool) -> Done {
     session.close()?;
     report.found += (before.damaged.len().saturating_sub(report.file.damaged.len())) as u64;
     report.file = before;
-    if as_json { println!("{}", report_json(&report)) } else { print_report(&report) }
+    if as_json {
+        println!("{}", report_json(&report))
+    } else {
+        print_report(&report)
+    }
     if report.is_sound() { Ok(()) } else { Err(Failure::Findings) }
 }
 

@@ -32,7 +32,9 @@ fn scenario(file: &FaultyFile) -> (usize, usize, Option<&'static str>) {
             Ok(_) => acknowledged = set + 1,
             Err(_) => match syncs {
                 None => syncs = Some(file.syncs()),
-                Some(before) if file.failed_beyond_room() && file.syncs() > before => return (acknowledged, asked, Some("it synced again")),
+                Some(before) if file.failed_beyond_room() && file.syncs() > before => {
+                    return (acknowledged, asked, Some("it synced again"));
+                }
                 Some(_) => {}
             },
         }
