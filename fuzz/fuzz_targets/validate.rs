@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = validator.validate(first);
     let _ = validator.validate(second);
     if let (Some(url), Ok(record)) = (url, Record::parse(second)) {
-        let _ = validator.validate_against(&record, &[&url]);
-        let _ = validator.validate_against(&definition, &[&url]);
+        let _ = validator.validate_against(&record, &[url.as_str()]);
+        let _ = validator.validate_against(&definition, &[url.as_str()]);
     }
 });

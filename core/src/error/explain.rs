@@ -36,6 +36,12 @@ pub enum Setting {
     Validator(&'static [&'static str], &'static str),
     /// When the formal rules of R4 are checked too.
     Rules,
+    /// When it is evaluated as a FHIRPath expression over a Patient with two given names.
+    Expression,
+    /// When it is a conversion: an amount and a unit, an arrow, a unit.
+    Conversion,
+    /// When it is judged as a code: the URI of its system, a space, the code.
+    CodeOf,
 }
 
 impl Setting {
@@ -58,6 +64,9 @@ impl Setting {
             Setting::Validator(..) => "when a validator checks it",
             Setting::OwnRules => "when a questionnaire is checked against its own rules",
             Setting::Rules => "when the formal rules of R4 are checked too",
+            Setting::Expression => "when it is evaluated as a FHIRPath expression over a Patient with two given names",
+            Setting::Conversion => "when it is a conversion",
+            Setting::CodeOf => "when it is judged as a code of its system",
         }
     }
 }
@@ -339,4 +348,96 @@ const EXPLANATIONS: &[Explanation] = &[
         r#"{"resourceType":"QuestionnaireResponse","status":"completed","authored":"2020-05-01","item":[{"linkId":"a"}]}"#)),
     set(Setting::SmallLimits, plain(Code::FindingsTruncated, "Mend what is named first and validate again, or raise the limit.",
         r#"{"resourceType":"Basic","a":1,"b":2}"#, r#"{"resourceType":"Basic","code":{"text":"A"}}"#)),
+    // FHIRPath
+    set(Setting::Expression, plain(Code::FhirpathSyntax, "Close what is open and finish what is begun; the error says the column.",
+        "name.given.first(", "name.given.first()")),
+    set(Setting::Expression, plain(Code::FhirpathLiteral, "Write dates as @2020-12-31, times as @T14:30, and texts in single quotes with the escapes of FHIRPath.",
+        "birthDate > @2020-13", "birthDate > @2020-12")),
+    set(Setting::Expression, plain(Code::FhirpathFunction, "Look for a misspelt name; functions are those of FHIRPath N1 and the R4 additions.",
+        "name.frist()", "name.first()")),
+    set(Setting::Expression, plain(Code::FhirpathArity, "Give the function the parameters that it takes.",
+        "name.where()", "name.where(use = 'official')")),
+    set(Setting::Expression, plain(Code::FhirpathTypeName, "Name a type of FHIR or of FHIRPath; primitives of FHIR are written small.",
+        "multipleBirth.ofType(Intger)", "multipleBirth.ofType(integer)")),
+    set(Setting::Expression, plain(Code::FhirpathElement, "Name an element that the type has; a choice such as value[x] is named without the type.",
+        "name.surname", "name.family")),
+    set(Setting::Expression, plain(Code::FhirpathPattern, "Write a regular expression that is whole, and escape brackets that are meant as such.",
+        "name.family.matches('(')", "name.family.matches('^A')")),
+    set(Setting::Expression, plain(Code::FhirpathSingleton, "Choose one item first, with first(), where() or an index.",
+        "name.given + '.'", "name.given.first() + '.'")),
+    set(Setting::Expression, plain(Code::FhirpathVariable, "Give the variable a value when the expression is evaluated, or name one that is there.",
+        "%clinic", "%resource")),
+    // Units
+    set(Setting::Conversion, plain(Code::UnitSyntax, "Write the unit as UCUM does: a point between factors, one slash at a time, no space.",
+        "5 mg/ -> g", "5 mg -> g")),
+    set(Setting::Conversion, plain(Code::UnitUnknown, "Use the case sensitive code of UCUM; words of your own stand in curly brackets.",
+        "5 mcg -> mg", "5 ug -> mg")),
+    set(Setting::Conversion, plain(Code::UnitClash, "Compare and convert within one kind of quantity; from mass to amount of substance a molar mass is needed.",
+        "5 mg -> mL", "5 mg -> g")),
+    set(Setting::Conversion, plain(Code::UnitSpecial, "Use the unit by itself; for rates and products take a unit with a true zero, such as K.",
+        "5 Cel/h -> K/h", "5 K/h -> K/h")),
+    // Definitions and codes
+    set(NO_PROFILE, plain(Code::DefinitionCode, "Name codes that the code system has.",
+        r#"{"resourceType":"ValueSet","status":"active","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender","concept":[{"code":"F"}]}]}}"#,
+        r#"{"resourceType":"ValueSet","status":"active","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender","concept":[{"code":"female"}]}]}}"#)),
+    set(NO_PROFILE, plain(Code::DefinitionFilter, "Filter by a property that the code system has, with a value that it can have.",
+        r#"{"resourceType":"ValueSet","status":"active","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender","filter":[{"property":"concept","op":"is-a","value":"F"}]}]}}"#,
+        r#"{"resourceType":"ValueSet","status":"active","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender","filter":[{"property":"concept","op":"is-a","value":"female"}]}]}}"#)),
+    set(NO_PROFILE, plain(Code::DefinitionCount, "Count every concept, those below others too, or say that the definition is a fragment.",
+        r#"{"resourceType":"CodeSystem","url":"http://example.org/c","status":"active","content":"complete","count":3,"concept":[{"code":"a"}]}"#,
+        r#"{"resourceType":"CodeSystem","url":"http://example.org/c","status":"active","content":"complete","count":1,"concept":[{"code":"a"}]}"#)),
+    set(NO_PROFILE, plain(Code::DefinitionSupplement, "Give a supplement the content `supplement`, and only codes of the system it is about.",
+        r#"{"resourceType":"CodeSystem","url":"http://example.org/c","status":"active","content":"complete","supplements":"http://hl7.org/fhir/administrative-gender","concept":[{"code":"female"}]}"#,
+        r#"{"resourceType":"CodeSystem","url":"http://example.org/c","status":"active","content":"supplement","supplements":"http://hl7.org/fhir/administrative-gender","concept":[{"code":"female"}]}"#)),
+    set(NO_PROFILE, plain(Code::DefinitionUrl, "Name definitions by absolute urls: they have to mean the same wherever they are read.",
+        r#"{"resourceType":"ValueSet","url":"colours","status":"active"}"#, r#"{"resourceType":"ValueSet","url":"http://example.org/colours","status":"active"}"#)),
+    set(Setting::CodeOf, plain(Code::CodeShape, "Write the whole code, with its hyphens and check digit; often a leading zero was lost in a spreadsheet.",
+        "http://loinc.org 84806", "http://loinc.org 8480-6")),
+    set(Setting::CodeOf, plain(Code::CodeCheckDigit, "Compare the code with its source: a digit is wrong, or two are swapped.",
+        "http://loinc.org 8408-6", "http://loinc.org 8480-6")),
+    set(NO_PROFILE, plain(Code::BundleSearch, "Give each resource that was found its id, and send resources of the type that was searched for.",
+        r#"{"resourceType":"Bundle","type":"searchset","entry":[{"search":{"mode":"match"},"resource":{"resourceType":"Patient","active":true}}]}"#,
+        r#"{"resourceType":"Bundle","type":"searchset","entry":[{"search":{"mode":"match"},"resource":{"resourceType":"Patient","id":"p","active":true}}]}"#)),
+    set(NO_PROFILE, plain(Code::ExtensionUrl, "Name an extension by the absolute url of its definition.",
+        r#"{"resourceType":"Patient","extension":[{"url":"colour","valueString":"red"}]}"#,
+        r#"{"resourceType":"Patient","extension":[{"url":"http://example.org/colour","valueString":"red"}]}"#)),
+    set(NO_PROFILE, plain(Code::DiscriminatorPath, "Name an element of what is sliced, from there on.",
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/p","name":"P","status":"active","kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient","path":"Patient"},{"id":"Patient.identifier","path":"Patient.identifier","slicing":{"discriminator":[{"type":"value","path":"sistem"}],"rules":"open"}}]}}"#,
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/p","name":"P","status":"active","kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient","path":"Patient"},{"id":"Patient.identifier","path":"Patient.identifier","slicing":{"discriminator":[{"type":"value","path":"system"}],"rules":"open"}}]}}"#)),
+    // Profiles
+    set(profile!(r#"{"id":"Patient.name","path":"Patient.name","slicing":{"discriminator":[{"type":"value","path":"use"}],"ordered":true,"rules":"open"}},{"id":"Patient.name:o","path":"Patient.name","sliceName":"o"},{"id":"Patient.name:o.use","path":"Patient.name.use","fixedCode":"official"},{"id":"Patient.name:n","path":"Patient.name","sliceName":"n"},{"id":"Patient.name:n.use","path":"Patient.name.use","fixedCode":"nickname"}"#),
+        plain(Code::SliceOrder, "Put the values in the order in which the profile lists its slices.",
+        r#"{"resourceType":"Patient","name":[{"use":"nickname","text":"A"},{"use":"official","text":"B"}]}"#,
+        r#"{"resourceType":"Patient","name":[{"use":"official","text":"B"},{"use":"nickname","text":"A"}]}"#)),
+    set(profile!(r#"{"id":"Patient","path":"Patient","constraint":[{"key":"x-1","severity":"error","human":"h","expression":"name.family.length() > 1"}]}"#),
+        plain(Code::ConstraintUnread, "Nothing may be wrong with the record: the author of the profile has to write the constraint so that it can be evaluated on it.",
+        r#"{"resourceType":"Patient","name":[{"family":"Abel"},{"family":"Cain"}]}"#, r#"{"resourceType":"Patient","name":[{"family":"Abel"}]}"#)),
+    set(profile!(r#"{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","binding":{"strength":"preferred","valueSet":"http://hl7.org/fhir/ValueSet/marital-status"}}"#),
+        plain(Code::BindingPreferred, "Use a code of the value set where one fits; the record is right without.",
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-NullFlavor","code":"NI"}]}}"#,
+        r#"{"resourceType":"Patient","maritalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]}}"#)),
+    set(TWO_NAMES, plain(Code::ProfileNoneFits, "Mend the value after the findings beside this one: they say what keeps it from each profile.",
+        r#"{"resourceType":"Patient","name":[{"text":"A"}]}"#, r#"{"resourceType":"Patient","name":[{"family":"A"}]}"#)),
+    set(NAMED_TARGET, plain(Code::TargetProfile, "Mend the resource that is referred to, or refer to one that conforms.",
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","active":true,"identifier":[{"value":"1"}]}],"managingOrganization":{"reference":"#o"}}"##,
+        r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","active":true,"name":"A"}],"managingOrganization":{"reference":"#o"}}"##)),
 ];
+
+/// A profile of Patient whose names follow one of two profiles.
+const TWO_NAMES: Setting = Setting::Validator(
+    &[
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/p","name":"P","status":"active","kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient.name","path":"Patient.name","type":[{"code":"HumanName","profile":["http://example.org/family","http://example.org/given"]}]}]}}"#,
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/family","name":"F","status":"active","kind":"complex-type","abstract":false,"type":"HumanName","baseDefinition":"http://hl7.org/fhir/StructureDefinition/HumanName","derivation":"constraint","differential":{"element":[{"id":"HumanName.family","path":"HumanName.family","min":1}]}}"#,
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/given","name":"G","status":"active","kind":"complex-type","abstract":false,"type":"HumanName","baseDefinition":"http://hl7.org/fhir/StructureDefinition/HumanName","derivation":"constraint","differential":{"element":[{"id":"HumanName.given","path":"HumanName.given","min":1}]}}"#,
+    ],
+    "http://example.org/p",
+);
+
+/// A profile of Patient whose managing organization has a name.
+const NAMED_TARGET: Setting = Setting::Validator(
+    &[
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/p","name":"P","status":"active","kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient.managingOrganization","path":"Patient.managingOrganization","type":[{"code":"Reference","targetProfile":["http://example.org/o"]}]}]}}"#,
+        r#"{"resourceType":"StructureDefinition","url":"http://example.org/o","name":"O","status":"active","kind":"resource","abstract":false,"type":"Organization","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Organization","derivation":"constraint","differential":{"element":[{"id":"Organization.name","path":"Organization.name","min":1}]}}"#,
+    ],
+    "http://example.org/p",
+);

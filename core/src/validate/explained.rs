@@ -1,12 +1,15 @@
 //! Every code of a finding has an explanation, and its examples show what they say.
 
-use crate::error::{Code, Explanation, Setting};
+use crate::decimal::Decimal;
+use crate::error::{Code, Error, Explanation, Setting};
+use crate::fhirpath::{Expression, Scope};
 use crate::json;
 use crate::limits::Limits;
 use crate::package::Packages;
 use crate::record::Record;
 use crate::report::Report;
-use crate::terminology::Terminology;
+use crate::terminology::{Terminology, shapes};
+use crate::units;
 use crate::xml;
 
 /// The codes of findings: what reading and validating a text can say.
@@ -20,6 +23,9 @@ fn report(explanation: &Explanation, text: &[u8]) -> Report {
         Setting::SmallLimits => Limits { depth: 3, bytes: 64, nodes: 6, findings: 1 },
         _ => Limits::DEFAULT,
     };
+    if let Some(said) = beyond_records(explanation.setting, text) {
+        return said.map_or_else(|code| super::unreadable(&code.error()), |()| Report::new());
+    }
     let report = super::text(text, &limits);
     let record = || json::read(text, &limits).expect("it is a resource").record;
     match explanation.setting {
@@ -43,7 +49,34 @@ fn report(explanation: &Explanation, text: &[u8]) -> Report {
             super::questionnaire_response(&record(), &form, &Terminology::new(&Packages::default()))
         }
         Setting::Reading | Setting::SmallLimits => report,
+        Setting::Expression | Setting::Conversion | Setting::CodeOf => unreachable!("these are no records"),
     }
+}
+
+/// What is said of a text that is no record; None where it is one.
+fn beyond_records(setting: Setting, text: &[u8]) -> Option<Result<(), Code>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let code = |error: Error| error.code();
+    Some(match setting {
+        Setting::Expression => {
+            let patient =
+                br#"{"resourceType":"Patient","birthDate":"2000-01-01","name":[{"family":"A","given":["B","C"]}]}"#;
+            let patient = Record::parse(patient).expect("a resource");
+            let compiled = Expression::compile_for(text, patient.root().type_id().expect("it has a type"));
+            compiled.and_then(|made| made.evaluate(&Scope::new(patient.root())).map(drop)).map_err(code)
+        }
+        Setting::Conversion => {
+            let (amount, to) = text.split_once(" -> ").expect("an arrow");
+            let (amount, from) = amount.split_once(' ').expect("an amount and a unit");
+            let amount = Decimal::from_json(amount.as_bytes()).expect("a number");
+            units::convert(&amount, from, to).map(drop).map_err(code)
+        }
+        Setting::CodeOf => {
+            let (system, one) = text.split_once(' ').expect("a system and a code");
+            shapes::check(system, one).expect("the system is known")
+        }
+        _ => return None,
+    })
 }
 
 fn says(report: &Report, code: Code) -> bool {

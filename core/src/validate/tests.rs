@@ -190,7 +190,11 @@ fn a_value_conforms_to_one_of_the_profiles_of_its_type() {
     assert_eq!(found(&report(r#"{"resourceType":"Patient","name":[{"text":"t"},{"family":"f"}]}"#)), []);
     assert_eq!(
         found(&report(r#"{"resourceType":"Patient","name":[{"use":"usual"}]}"#)),
-        [("profile-none-fits", "Patient.name[0]")]
+        [
+            ("profile-none-fits", "Patient.name[0]"),
+            ("profile-min", "Patient.name[0]"),
+            ("profile-min", "Patient.name[0]")
+        ]
     );
 }
 

@@ -13,6 +13,9 @@ use crate::validate::profile::{Brief, Narrative, Pattern, Profile, Rule};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+/// Of so many profiles it is told what keeps a value from each, where none fits.
+const FEW: usize = 3;
+
 impl<'a> Run<'a> {
     /// Checks a resource or a value of a data type against a profile, once.
     pub(super) fn conform(&mut self, node: Node<'a>, profile: &'a Arc<Profile>, resource: usize) {
@@ -196,6 +199,13 @@ impl<'a> Run<'a> {
                     self.find(item.node(), Code::ProfileNoneFits, Severity::Error, "one of the profiles of this type")
                         .of(profile)
                         .done();
+                    // What keeps it from each, where they are few: otherwise nobody could tell what to mend.
+                    for (one, rule) in known.iter().filter(|(one, _)| known.len() <= FEW && typed(one)) {
+                        match rule {
+                            0 => self.conform_item(item, one, resource),
+                            rule => self.item(item, one, *rule, resource),
+                        }
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ mod fhirpath;
 pub(crate) mod guides;
 mod ucum;
 mod validator;
+mod vendors;
 mod xml;
 
 use crate::Done;
@@ -59,6 +60,9 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     let folder = Path::new(folder);
     if !folder.is_dir() {
         return Err("there is no such folder".into());
+    }
+    if suite == "fhir-vendors" && arguments.contains(&"--table") {
+        return vendors::table(folder);
     }
     let failures = arguments.contains(&"--failures");
     let mut score = Score::default();
@@ -116,6 +120,21 @@ fn definitions(folder: &Path, arguments: &[&str]) -> std::path::PathBuf {
     let named = arguments.iter().find_map(|word| word.strip_prefix("--definitions="));
     let first = named.and_then(|list| list.split(',').next());
     first.map_or_else(|| folder.join("../definitions"), Into::into)
+}
+
+/// Every `.json` file below a folder, in order.
+fn json_files_below(folder: &Path) -> Result<Vec<std::path::PathBuf>, Box<dyn std::error::Error>> {
+    let mut found = Vec::new();
+    let mut below: Vec<_> = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    below.sort();
+    for path in below {
+        if path.is_dir() {
+            found.extend(json_files_below(&path)?);
+        } else if path.extension().is_some_and(|end| end == "json") {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Visits every `.json` file below a folder, those in archives too.

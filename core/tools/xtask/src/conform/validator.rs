@@ -9,6 +9,7 @@ use ehrcore::json;
 use ehrcore::limits::Limits;
 use ehrcore::package::Package;
 use ehrcore::report::{Report, Severity};
+use ehrcore::schema::{key, type_by_name};
 use ehrcore::validate::{Options, References, UnknownExtensions, Validator};
 use ehrcore::xml;
 use serde_json::Value;
@@ -165,7 +166,7 @@ fn places(path: &str) -> Vec<String> {
 /// An expression without remarks, types and conditions: `Bundle.entry[0].resource/*Patient/1*/.value.ofType(string)` becomes
 /// `Bundle.entry[0].resource.value`. An XPath becomes element names; no element at all is empty.
 fn plain(path: &str) -> String {
-    let mut text = path.replace("/f:", ".");
+    let mut text = from_xpath(path).unwrap_or_else(|| path.replace("/f:", "."));
     if text == "(xml)" {
         text.clear();
     }
@@ -182,6 +183,20 @@ fn plain(path: &str) -> String {
     text.trim_start_matches('.').to_owned()
 }
 
+/// The element names along an XPath such as `/f:Observation/f:valueInteger`: XML says the type of a choice in its name.
+fn from_xpath(path: &str) -> Option<String> {
+    let mut steps = path.strip_prefix("/f:")?.split("/f:");
+    let root = steps.next()?;
+    let (mut at, mut made) = (type_by_name(root), root.to_owned());
+    for step in steps {
+        let key = at.and_then(|of| key(of, step.as_bytes()));
+        made.push('.');
+        made.push_str(key.map_or(step, |key| key.element.name()));
+        at = key.map(|key| key.type_id);
+    }
+    Some(made)
+}
+
 #[cfg(test)]
 mod tests {
     use super::plain;
@@ -194,6 +209,7 @@ mod tests {
         );
         assert_eq!(plain("Patient.extension[0].extension[1][url='x']"), "Patient.extension[0].extension[1]");
         assert_eq!(plain("/f:Observation/f:status"), "Observation.status");
+        assert_eq!(plain("/f:Observation/f:valueInteger"), "Observation.value");
         assert_eq!(plain("(xml)"), "");
     }
 }
