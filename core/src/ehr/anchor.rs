@@ -124,14 +124,12 @@ pub struct AnchorReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Note {
     commits: u64,
-    /// Grows with each superblock of the file.
-    sequence: u64,
     events: u64,
     root: audit::Hash,
 }
 
 const MAGIC: &[u8; 8] = b"ehranch\x01";
-const PLAIN: usize = 8 + 8 + 8 + 32;
+const PLAIN: usize = 8 + 8 + 32;
 
 impl Note {
     /// How far the store is.
@@ -139,14 +137,13 @@ impl Note {
         let snapshot = store.snapshot()?;
         let head = audit::head(&ViewShelf(snapshot.view()), store.keys())?;
         let (events, root) = head.map_or((0, [0; 32]), |head| (head.size, head.root));
-        Ok(Note { commits: snapshot.commits()?, sequence: store.sequence(), events, root })
+        Ok(Note { commits: snapshot.commits()?, events, root })
     }
 
-    /// `magic 8 || store id 16 || seal[store key, place](commits 8 || sequence 8 || events 8 || root 32)`, the place being row kind 37.
+    /// `magic 8 || store id 16 || seal[store key, place](commits 8 || events 8 || root 32)`, the place being row kind 37.
     fn seal(&self, store: &Store) -> Result<Vec<u8>> {
         let mut plain = Vec::with_capacity(PLAIN);
         plain.extend(self.commits.to_be_bytes());
-        plain.extend(self.sequence.to_be_bytes());
         plain.extend(self.events.to_be_bytes());
         plain.extend(self.root);
         let id = store.keys().store_id();
@@ -164,13 +161,13 @@ impl Note {
         let plain = vault::open(store.keys().store_key(), &place(store), sealed).map_err(|_| invalid())?;
         let plain: &[u8; PLAIN] = plain.as_slice().try_into().map_err(|_| invalid())?;
         let number = |at: usize| u64::from_be_bytes(plain[at..at + 8].try_into().expect("eight bytes"));
-        let root = plain[24..].try_into().expect("thirty-two bytes");
-        Ok(Note { commits: number(0), sequence: number(8), events: number(16), root })
+        let root = plain[16..].try_into().expect("thirty-two bytes");
+        Ok(Note { commits: number(0), events: number(8), root })
     }
 
     /// Whether a store that is this far is not one that went on from what the anchor knows.
     fn is_behind(&self, store: &Store, known: &Note) -> Result<bool> {
-        if self.commits < known.commits || self.sequence < known.sequence || self.events < known.events {
+        if self.commits < known.commits || self.events < known.events {
             return Ok(true);
         }
         if self.events == known.events {

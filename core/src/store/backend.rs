@@ -186,10 +186,6 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// - as `commit`.
     fn put_header(&self, header: &[u8]) -> Result<()>;
-    /// A number that grows with each change of what stands in front of the storage.
-    fn sequence(&self) -> u64 {
-        0
-    }
     /// Gives every version of every page that the storage still keeps, in clear, those that are free too: for showing what
     /// is left of what was destroyed.
     ///

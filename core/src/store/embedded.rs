@@ -189,10 +189,6 @@ impl Backend for Embedded {
         self.watched(|| self.pages.put_header(header))
     }
 
-    fn sequence(&self) -> u64 {
-        self.pages.sequence()
-    }
-
     fn remains(&self, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         self.pages.remains(visit)
     }

@@ -260,10 +260,6 @@ impl Store {
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         Ok(Snapshot { store: self, view: self.latest()? })
     }
-    /// A number that grows with each superblock of the file.
-    pub(crate) fn sequence(&self) -> u64 {
-        self.backend.sequence()
-    }
     /// Looks at every byte of the file; says which slots are not as they were left.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::path::{administrator, create, key, kind, physician};
 use ehrcore::audit::EventKind;
-use ehrcore::ehr::{Ehr, Options, SearchOptions, VerifyLevel};
+use ehrcore::ehr::{Ehr, Options, SearchOptions, VerifyLevel, Write};
 use ehrcore::error::{Code, Result};
 use ehrcore::lifecycle::Reason;
 use ehrcore::record::Compartment;
@@ -96,4 +96,35 @@ fn new_keys_for_a_patient_leave_everything_as_it_was_and_are_on_record() {
     let log = office.audit(0, 1000).expect("it may");
     let rotated = log.iter().filter(|(_, event)| event.kind == EventKind::PatientKeyRotate && event.failed.is_none());
     assert_eq!(rotated.map(|(_, event)| event.reason.as_str()).collect::<Vec<_>>(), ["a leak"]);
+}
+
+/// `cargo test --release -p ehrcore --test it -- --ignored --nocapture one_of_many`
+#[test]
+#[ignore = "a measurement: takes a store of 200,000 resources on a real disk"]
+fn one_of_many_patients_is_shredded_in_less_than_a_tenth_of_a_second() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let (session, mut count, mut patients) = (physician(&ehr), 0, Vec::new());
+    for chart in ehrcore_synthetic::Charts::new(7).patients(1_000_000) {
+        let writes = chart.resources.iter().map(|one| Write::Put(one.json.clone().into_bytes())).collect();
+        count += chart.resources.len();
+        session.change_set(writes).expect("it is valid");
+        patients.push(chart.patient_id);
+        if count >= 200_000 {
+            break;
+        }
+    }
+    drop(session);
+    let office = administrator(&ehr);
+    let mut times = Vec::new();
+    for patient in patients.iter().step_by(patients.len() / 20) {
+        let start = std::time::Instant::now();
+        let done = office.shred(patient, "measured").expect("it is there");
+        times.push((start.elapsed(), done.versions, done.tokens));
+    }
+    times.sort_unstable();
+    let bytes = std::fs::metadata(folder.path().join("clinic.ehr")).expect("there").len();
+    let (middle, last) = (times[times.len() / 2], times[times.len() - 1]);
+    println!("{count} resources, {} patients, {bytes} bytes: median {middle:?}, slowest {last:?}", patients.len());
+    assert!(last.0 < std::time::Duration::from_millis(100), "{times:?}");
 }

@@ -11,6 +11,8 @@ mod full;
 pub(crate) mod kill;
 mod repair;
 mod replay;
+mod rollback;
+mod shred;
 mod swap;
 mod torn;
 
@@ -73,6 +75,14 @@ const ATTACKS: &[Attack] = &[
     Attack { name: "panic", what: "the engine's disk panics", small: 80, full: 2_000, run: faults::panics },
     Attack { name: "tmpfs", what: "a full file system", small: 1, full: 100, run: full::run },
     Attack { name: "torn", what: "loss of power in the middle of a write", small: 100, full: 10_000, run: torn::run },
+    Attack { name: "shred", what: "words of shredded patients looked for", small: 4, full: 50, run: shred::run },
+    Attack {
+        name: "rollback",
+        what: "older files put back, anchors forged",
+        small: 60,
+        full: 1_000,
+        run: rollback::run,
+    },
     Attack { name: "audit", what: "exports of the audit log changed", small: 600, full: 10_000, run: audit::run },
 ];
 
