@@ -278,6 +278,11 @@ impl Pages {
         done
     }
 
+    /// The number of the newer superblock.
+    pub(super) fn sequence(&self) -> u64 {
+        self.0.read_state().root.sequence
+    }
+
     /// What each slot holds or held, in clear.
     pub(super) fn remains(&self, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         let state = self.0.read_state();
