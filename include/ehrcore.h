@@ -360,6 +360,8 @@ enum ehr_code {
     EHR_CACHED_KEY_EXPIRED = 415,
     /* the clock says less than it did */
     EHR_CLOCK_SET_BACK = 416,
+    /* this store was written anew into another file: open that one */
+    EHR_STORE_MOVED = 417,
     /* the chart is gone, but what its keys were wrapped under is not destroyed yet: open the store again */
     EHR_SHRED_UNFINISHED = 430,
     /* the file is older than its anchor knows, or went another way from there */
@@ -1633,6 +1635,18 @@ EHR_API
 ehr_status ehr_session_rotate_patient_keys(const ehr_session *session,
                                            uint64_t *count_out,
                                            ehr_error **error_out);
+
+/*
+ Writes the whole store anew into the file `to`, which must not be there yet, under another key for its pages. From then on that file
+ is the store: this one answers EHR_STORE_MOVED to everything. Release it, put the new file in its place and destroy the old one.
+ Needs an administrator.
+
+ Errors: EHR_DENIED, EHR_STORE_EXISTS, EHR_IO, EHR_STORE_IO: there is no new file, and the store is as it was.
+ */
+EHR_API
+ehr_status ehr_session_rotate_page_key(const ehr_session *session,
+                                       ehr_str to,
+                                       ehr_error **error_out);
 
 /*
  The resource type, such as `Patient`. Ownership: the text lives for ever.
