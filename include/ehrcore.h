@@ -961,6 +961,32 @@ typedef struct {
 } ehr_key_status;
 
 /*
+ What protects a store.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_security_status), set by the caller.
+     */
+    size_t size;
+    /*
+     The cryptographic provider, such as `ring`. Lives as long as the library.
+     */
+    ehr_str provider;
+    /*
+     Whether records are sealed with a key per patient.
+     */
+    bool key_per_patient;
+    /*
+     Whether whole pages of the file are sealed too.
+     */
+    bool pages_sealed;
+    /*
+     Whether an older copy of the file put back would be noticed.
+     */
+    bool rollback_protected;
+} ehr_security_status;
+
+/*
  What an import did; stored + unchanged + quarantined + refused = entries.
  */
 typedef struct {
@@ -1647,6 +1673,16 @@ EHR_API
 ehr_status ehr_session_rotate_page_key(const ehr_session *session,
                                        ehr_str to,
                                        ehr_error **error_out);
+
+/*
+ Says what protects a store and what does not.
+
+ Errors: EHR_INVALID_ARGUMENT where `status_out->size` is not set.
+ */
+EHR_API
+ehr_status ehr_store_security_status(const ehr_store *store,
+                                     ehr_security_status *status_out,
+                                     ehr_error **error_out);
 
 /*
  The resource type, such as `Patient`. Ownership: the text lives for ever.

@@ -5,9 +5,9 @@ use crate::guard::{ehr_status, getter, guard, put, writable};
 use crate::handle;
 use crate::record::ehr_text;
 use crate::session::{ehr_session, look};
-use crate::store::{Key, ehr_key, path};
+use crate::store::{Key, ehr_key, ehr_store, path};
 use crate::text::ehr_str;
-use ehrcore_core::ehr::Rotated;
+use ehrcore_core::ehr::{Ehr, Rotated};
 use ehrcore_core::error::{Code, Result};
 use ehrcore_core::id::SystemRandom;
 use ehrcore_core::keys::{CachedSource, Deadline, KeySource, KeyStatus, RecoveryKey, Share, SharedKey};
@@ -319,4 +319,50 @@ pub extern "C" fn ehr_session_rotate_page_key(
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
     guard(error_out, || look(session)?.rotate_page_key(path(to)?))
+}
+
+/// What protects a store.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ehr_security_status {
+    /// sizeof(ehr_security_status), set by the caller.
+    pub size: usize,
+    /// The cryptographic provider, such as `ring`. Lives as long as the library.
+    pub provider: ehr_str,
+    /// Whether records are sealed with a key per patient.
+    pub key_per_patient: bool,
+    /// Whether whole pages of the file are sealed too.
+    pub pages_sealed: bool,
+    /// Whether an older copy of the file put back would be noticed.
+    pub rollback_protected: bool,
+}
+
+/// Says what protects a store and what does not.
+///
+/// Errors: EHR_INVALID_ARGUMENT where `status_out->size` is not set.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_store_security_status(
+    store: *const ehr_store,
+    status_out: *mut ehr_security_status,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(status_out)?;
+        // SAFETY: not null and, by the header's convention, points to a readable ehr_security_status whose size is set.
+        if unsafe { (&raw const (*status_out).size).read() } != size_of::<ehr_security_status>() {
+            return Err(Code::InvalidArgument.error().expected("size to be set"));
+        }
+        let status = handle::look::<ehr_store, Ehr>(store)?.security_status();
+        put(
+            status_out,
+            ehr_security_status {
+                size: size_of::<ehr_security_status>(),
+                provider: ehr_str::lend(status.provider.as_bytes()),
+                key_per_patient: status.key_per_patient,
+                pages_sealed: status.pages_sealed,
+                rollback_protected: status.rollback_protected,
+            },
+        )
+    })
 }

@@ -18,7 +18,7 @@ from ._native import EhrError as Error
 
 __all__ = [
     "AuditEvent", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "repair", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -183,6 +183,15 @@ class AuditEvent(NamedTuple):
     id: str
     version: int
     count: int
+
+
+class SecurityStatus(NamedTuple):
+    """What protects a store: `provider` names the cryptography; a rollback is only noticed with an anchor."""
+
+    provider: str
+    key_per_patient: bool
+    pages_sealed: bool
+    rollback_protected: bool
 
 
 class KeyStatus(NamedTuple):
@@ -546,6 +555,10 @@ class Store:
     @property
     def store_id(self):
         return self._held.store_id
+
+    def security_status(self):
+        """What protects this store and what does not."""
+        return SecurityStatus(*self._held.security_status())
 
     def session(self, *, actor, role, purpose, **said):
         """Begins a session. Roles: physician, nurse, caregiver, patient, coordinator, analyst, administrator.

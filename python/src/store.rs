@@ -105,6 +105,11 @@ impl Store {
     fn store_id(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.ehr(py)?.store_id())
     }
+    /// Provider, whether there is a key per patient, whether pages are sealed, whether rollback would be noticed.
+    fn security_status(&self, py: Python<'_>) -> PyResult<(&'static str, bool, bool, bool)> {
+        let status = self.ehr(py)?.security_status();
+        Ok((status.provider, status.key_per_patient, status.pages_sealed, status.rollback_protected))
+    }
     fn close(&self) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     }

@@ -59,6 +59,12 @@ def test_any_two_of_three_shares_and_the_recovery_key_open_the_store(file):
     assert shares[0] not in repr(ehrcore.Key.join(shares))
 
 
+def test_a_store_says_what_protects_it(file):
+    with ehrcore.open(file, key=KEY) as store:
+        status = store.security_status()
+    assert status.provider in ("ring", "aws-lc") and status.key_per_patient and status.pages_sealed
+
+
 def test_after_another_root_old_keys_open_old_copies_only(file, tmp_path):
     old, new = ehrcore.Key.raw(KEY), ehrcore.Key.raw(bytes(32))
     copy = tmp_path / "copy.ehr"
