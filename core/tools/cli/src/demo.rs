@@ -34,7 +34,7 @@ fn clinician(ehr: &Ehr) -> Result<Session, Failure> {
     Ok(ehr.session(Actor::new("dr-grey", Role::Physician), Purpose::Treatment)?)
 }
 
-fn administrator(ehr: &Ehr) -> Result<Session, Failure> {
+pub(crate) fn administrator(ehr: &Ehr) -> Result<Session, Failure> {
     Ok(ehr.session(Actor::new("office", Role::Administrator), Purpose::Operations)?)
 }
 
@@ -119,6 +119,15 @@ pub(crate) fn run(out: &Path, patients: u64) -> Done {
         equal == sample.resources.len(),
         format!("{equal} of {}", sample.resources.len()),
     );
+    // A copy while the store is open, and the file as it is now: what is changed after this is in neither.
+    let (earlier, copy) = (std::fs::read(&file)?, out.join("copy.ehr"));
+    let _ = std::fs::remove_file(&copy);
+    let copied = office.backup(&copy, &mut |_, _| true)?;
+    let again = Ehr::open(&copy, &key(), Options::default())?;
+    let same = clinician(&again)?.read(kind("Patient"), &sample.patient_id)?.bytes()
+        == doctor.read(kind("Patient"), &sample.patient_id)?.bytes();
+    drop(again);
+    checks.check("A copy is made while the store is open", same, format!("{} pages", copied.copied));
     let before = doctor.read(kind("Patient"), &sample.patient_id)?;
     let amended = String::from_utf8_lossy(before.bytes()).replacen("\"home\"", "\"mobile\"", 1);
     let written = doctor.write_if_match(amended.as_bytes(), before.version())?;
@@ -184,6 +193,13 @@ pub(crate) fn run(out: &Path, patients: u64) -> Done {
         );
     })?;
     std::fs::write(out.join("ledger.ndjson"), lines)?;
+    let checked = office.check(None, &mut |_, _| true)?;
+    checks.check(
+        "Every index says what the records say",
+        checked.is_sound(),
+        format!("{} entries, {} places damaged", checked.entries, checked.found),
+    );
+    let head = ehr.audit_head()?.ok_or(Failure::Usage("there is no audit log"))?;
     drop((office, ehr));
 
     let raw = std::fs::read(&file)?;
@@ -197,6 +213,13 @@ pub(crate) fn run(out: &Path, patients: u64) -> Done {
     let wrong = Ehr::open(&file, &RawKey::new([9; 32]), Options::default()).map(|_| ()).map_err(|e| e.code());
     checks.check("Another key does not open it", wrong == Err(Code::WrongKey), "wrong-key".to_owned());
     checks.check("Flipped bytes are found, never believed", flips(out, &raw, bytes, &sample)?, "20 copies".to_owned());
+
+    let evidence =
+        crate::tamper::Evidence { out, key: bytes, now: &raw, earlier: &earlier, copy: &copy, head: &head };
+    for attempt in crate::tamper::run(&evidence)? {
+        let figure = attempt.noticed.clone().unwrap_or_else(|| "not noticed".to_owned());
+        checks.check(attempt.what, attempt.noticed.is_some(), figure);
+    }
 
     let passed = checks.rows.iter().filter(|row| row.2).count();
     report(&out.join("report.html"), &checks)?;

@@ -11,6 +11,7 @@ mod keys;
 mod output;
 mod policy;
 mod store;
+mod tamper;
 mod uscdi;
 mod validate;
 
