@@ -214,8 +214,7 @@ pub(crate) fn run(out: &Path, patients: u64) -> Done {
     checks.check("Another key does not open it", wrong == Err(Code::WrongKey), "wrong-key".to_owned());
     checks.check("Flipped bytes are found, never believed", flips(out, &raw, bytes, &sample)?, "20 copies".to_owned());
 
-    let evidence =
-        crate::tamper::Evidence { out, key: bytes, now: &raw, earlier: &earlier, copy: &copy, head: &head };
+    let evidence = crate::tamper::Evidence { out, key: bytes, now: &raw, earlier: &earlier, copy: &copy, head: &head };
     for attempt in crate::tamper::run(&evidence)? {
         let figure = attempt.noticed.clone().unwrap_or_else(|| "not noticed".to_owned());
         checks.check(attempt.what, attempt.noticed.is_some(), figure);

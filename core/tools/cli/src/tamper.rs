@@ -49,7 +49,8 @@ pub(crate) fn run(evidence: &Evidence<'_>) -> Result<Vec<Attempt>, Failure> {
     let slots = 2..now.len().min(earlier.len()) / SLOT;
     let slot = |bytes: &'_ [u8], n: usize| bytes[n * SLOT..(n + 1) * SLOT].to_vec();
     let empty = vec![0; SLOT];
-    let differs = |n: &usize| slot(now, *n) != slot(earlier, *n) && slot(now, *n) != empty && slot(earlier, *n) != empty;
+    let differs =
+        |n: &usize| slot(now, *n) != slot(earlier, *n) && slot(now, *n) != empty && slot(earlier, *n) != empty;
     let (done, noticed) = match slots.into_iter().find(differs) {
         Some(n) => {
             let mut replayed = now.to_vec();
@@ -100,9 +101,9 @@ impl Evidence<'_> {
             }
             Ok(_) => {}
         }
-        let verified = Ehr::open(&file, &key, Options::default()).map_err(Failure::from).and_then(|ehr| {
-            Ok(administrator(&ehr)?.verify(VerifyLevel::Records, Some(self.head)).map(drop)?)
-        });
+        let verified = Ehr::open(&file, &key, Options::default())
+            .map_err(Failure::from)
+            .and_then(|ehr| Ok(administrator(&ehr)?.verify(VerifyLevel::Records, Some(self.head)).map(drop)?));
         Ok(match verified {
             Ok(()) => None,
             Err(Failure::Library(error)) => Some(format!("on verifying: {}", error.code().sentence())),
