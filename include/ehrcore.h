@@ -1364,6 +1364,13 @@ EHR_API ehr_str ehr_error_message(const ehr_error *error);
 EHR_API ehr_str ehr_error_path(const ehr_error *error);
 
 /*
+ Whom to ask about a refusal (EHR_HOLD), in the words of whoever placed the hold; empty where nobody is named. Do not log it.
+ Ownership: the text belongs to `error`.
+ */
+EHR_API
+ehr_str ehr_error_whom_to_ask(const ehr_error *error);
+
+/*
  The line the error is about, from 1; 0 where there is none.
  */
 EHR_API uint32_t ehr_error_line(const ehr_error *error);
@@ -1683,6 +1690,481 @@ EHR_API
 ehr_status ehr_store_security_status(const ehr_store *store,
                                      ehr_security_status *status_out,
                                      ehr_error **error_out);
+
+/*
+ Writes a version that says something else than the one before. Arguments: expected, reason; on_behalf, authored.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_amend(const ehr_session *session,
+                             ehr_str record,
+                             ehr_str arguments,
+                             ehr_text **text_out,
+                             ehr_error **error_out);
+
+/*
+ Writes a version that mends what was wrong in the one before. Arguments as ehr_session_amend().
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_correct(const ehr_session *session,
+                               ehr_str record,
+                               ehr_str arguments,
+                               ehr_text **text_out,
+                               ehr_error **error_out);
+
+/*
+ Writes a version that adds to the one before. Arguments as ehr_session_amend().
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_augment(const ehr_session *session,
+                               ehr_str record,
+                               ehr_str arguments,
+                               ehr_text **text_out,
+                               ehr_error **error_out);
+
+/*
+ Hides a record that should not have been made. Arguments: record, expected, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_retract(const ehr_session *session,
+                               ehr_str arguments,
+                               ehr_text **text_out,
+                               ehr_error **error_out);
+
+/*
+ Undoes a retraction. Arguments: record, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_restore(const ehr_session *session,
+                               ehr_str arguments,
+                               ehr_text **text_out,
+                               ehr_error **error_out);
+
+/*
+ Deletes a record, with the reason. Arguments: record, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_delete_for(const ehr_session *session,
+                                  ehr_str arguments,
+                                  ehr_text **text_out,
+                                  ehr_error **error_out);
+
+/*
+ Every version of a record that is retracted, newest first. Arguments: record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_read_retracted(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ Who had been shown a record, before it was retracted where it is. Arguments: record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_viewers_before(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ Where the current version comes from: every version with what made it and why. Arguments: record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_lineage(const ehr_session *session,
+                               ehr_str arguments,
+                               ehr_text **text_out,
+                               ehr_error **error_out);
+
+/*
+ Whether every further version has to say its reason from now on. Arguments: required.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_require_reason(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ Puts a chart or one record on legal hold. Arguments: patient, contact, reason; record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_place_hold(const ehr_session *session,
+                                  ehr_str arguments,
+                                  ehr_text **text_out,
+                                  ehr_error **error_out);
+
+/*
+ Releases a hold. Arguments: number, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_release_hold(const ehr_session *session,
+                                    ehr_str arguments,
+                                    ehr_text **text_out,
+                                    ehr_error **error_out);
+
+/*
+ The holds, those that were released too. Arguments: patient, or none for all.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_holds(const ehr_session *session,
+                             ehr_str arguments,
+                             ehr_text **text_out,
+                             ehr_error **error_out);
+
+/*
+ Writes an edit made from version base, merged with what was written since, or parks it. Arguments: base.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_write_merged(const ehr_session *session,
+                                    ehr_str record,
+                                    ehr_str arguments,
+                                    ehr_text **text_out,
+                                    ehr_error **error_out);
+
+/*
+ The conflicts, those that were settled too. Arguments: patient, or none for all.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_conflicts(const ehr_session *session,
+                                 ehr_str arguments,
+                                 ehr_text **text_out,
+                                 ehr_error **error_out);
+
+/*
+ Both sides of a conflict and what is current now. Arguments: number.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_conflict(const ehr_session *session,
+                                ehr_str arguments,
+                                ehr_text **text_out,
+                                ehr_error **error_out);
+
+/*
+ Settles a conflict. Arguments: number, choice (theirs, mine, bytes, nothing), seen, reason. The record with choice bytes.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_settle(const ehr_session *session,
+                              ehr_str record,
+                              ehr_str arguments,
+                              ehr_text **text_out,
+                              ehr_error **error_out);
+
+/*
+ A patient asks that an entry be amended. Arguments: patient, text; record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_request_amendment(const ehr_session *session,
+                                         ehr_str arguments,
+                                         ehr_text **text_out,
+                                         ehr_error **error_out);
+
+/*
+ A patient asks for all that is kept about them. Arguments: patient, text.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_request_access(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ The requests of a patient, or all. Arguments: patient, or none for all.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_requests(const ehr_session *session,
+                                ehr_str arguments,
+                                ehr_text **text_out,
+                                ehr_error **error_out);
+
+/*
+ The requests whose term is over. No arguments.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_overdue_requests(const ehr_session *session,
+                                        ehr_str arguments,
+                                        ehr_text **text_out,
+                                        ehr_error **error_out);
+
+/*
+ Extends the term of a request by 30 days, once. Arguments: number, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_extend_request(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ Accepts an amendment. Arguments: number, reason; with the record as it is to be, expected.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_accept_amendment(const ehr_session *session,
+                                        ehr_str record,
+                                        ehr_str arguments,
+                                        ehr_text **text_out,
+                                        ehr_error **error_out);
+
+/*
+ Denies an amendment. Arguments: number, ground (not-created-here, not-in-record-set, not-open-to-inspection, accurate-and-complete), reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_deny_amendment(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ The patient's statement of disagreement. Arguments: number, text.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_disagree(const ehr_session *session,
+                                ehr_str arguments,
+                                ehr_text **text_out,
+                                ehr_error **error_out);
+
+/*
+ The answer to a statement of disagreement. Arguments: number, text.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_rebut(const ehr_session *session,
+                             ehr_str arguments,
+                             ehr_text **text_out,
+                             ehr_error **error_out);
+
+/*
+ Says that a request for access was met. Arguments: number, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_fulfil_access(const ehr_session *session,
+                                     ehr_str arguments,
+                                     ehr_text **text_out,
+                                     ehr_error **error_out);
+
+/*
+ All that is kept about a patient, as files by name. Arguments: patient; versions; folder to write them to.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_access_package(const ehr_session *session,
+                                      ehr_str arguments,
+                                      ehr_text **text_out,
+                                      ehr_error **error_out);
+
+/*
+ Sets how long entries are kept: the rules as JSON in place of a record. No arguments.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_set_retention(const ehr_session *session,
+                                     ehr_str record,
+                                     ehr_str arguments,
+                                     ehr_text **text_out,
+                                     ehr_error **error_out);
+
+/*
+ How long entries are kept. No arguments.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_retention(const ehr_session *session,
+                                 ehr_str arguments,
+                                 ehr_text **text_out,
+                                 ehr_error **error_out);
+
+/*
+ From when on a record or a chart may be destroyed; null: never, as things are. Arguments: patient; record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_retention_due(const ehr_session *session,
+                                     ehr_str arguments,
+                                     ehr_text **text_out,
+                                     ehr_error **error_out);
+
+/*
+ Proposes to destroy a record or a chart. Arguments: patient, reason; record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_propose_destroy(const ehr_session *session,
+                                       ehr_str arguments,
+                                       ehr_text **text_out,
+                                       ehr_error **error_out);
+
+/*
+ Destroys what somebody else proposed. Arguments: number, reason.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_approve_destroy(const ehr_session *session,
+                                       ehr_str arguments,
+                                       ehr_text **text_out,
+                                       ehr_error **error_out);
+
+/*
+ Takes a proposal back, or turns it down. Arguments: number.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_withdraw_destroy(const ehr_session *session,
+                                        ehr_str arguments,
+                                        ehr_text **text_out,
+                                        ehr_error **error_out);
+
+/*
+ The proposals, those that ended too. No arguments.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_proposals(const ehr_session *session,
+                                 ehr_str arguments,
+                                 ehr_text **text_out,
+                                 ehr_error **error_out);
+
+/*
+ What became of a record that was destroyed. Arguments: record.
+
+ `arguments` is a JSON object of the arguments named above; `*text_out` is the answer as JSON.
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_INVALID_ARGUMENT, EHR_DENIED, EHR_NOT_FOUND, EHR_HOLD, EHR_REASON_REQUIRED, EHR_AUDIT_UNAVAILABLE, EHR_STORE_IO.
+ */
+EHR_API
+ehr_status ehr_session_tombstone(const ehr_session *session,
+                                 ehr_str arguments,
+                                 ehr_text **text_out,
+                                 ehr_error **error_out);
 
 /*
  The resource type, such as `Patient`. Ownership: the text lives for ever.

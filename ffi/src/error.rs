@@ -93,6 +93,13 @@ pub extern "C" fn ehr_error_path(error: *const ehr_error) -> ehr_str {
     getter(ehr_str::EMPTY, || Ok(details(error)?.error.location().path.as_deref().map_or(ehr_str::EMPTY, lend)))
 }
 
+/// Whom to ask about a refusal (EHR_HOLD), in the words of whoever placed the hold; empty where nobody is named. Do not log it.
+/// Ownership: the text belongs to `error`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_error_whom_to_ask(error: *const ehr_error) -> ehr_str {
+    getter(ehr_str::EMPTY, || Ok(details(error)?.error.whom_to_ask().map_or(ehr_str::EMPTY, lend)))
+}
+
 /// The line the error is about, from 1; 0 where there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_error_line(error: *const ehr_error) -> u32 {

@@ -11,6 +11,7 @@ mod guard;
 mod handle;
 mod import;
 mod keys;
+mod lifecycle;
 mod record;
 mod session;
 mod store;

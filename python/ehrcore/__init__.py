@@ -28,6 +28,10 @@ def _when(micros):
     return _EPOCH + datetime.timedelta(microseconds=micros)
 
 
+def _micros(when):
+    return (when.astimezone(datetime.timezone.utc) - _EPOCH) // datetime.timedelta(microseconds=1)
+
+
 def _bytes(resource):
     """JSON bytes of bytes, text or a dict; Decimal values keep their digits."""
     if isinstance(resource, (bytes, bytearray, memoryview)):
@@ -367,7 +371,7 @@ class Session:
         """The current version of a record, one by number, or the one that was current at an instant."""
         micros = None
         if as_of is not None:
-            micros = (as_of.astimezone(datetime.timezone.utc) - _EPOCH) // datetime.timedelta(microseconds=1)
+            micros = _micros(as_of)
         return Record(self._held.read(kind, id, version, micros))
 
     def policy(self):
@@ -532,6 +536,156 @@ class Session:
     def check(self):
         """Looks at everything: every byte of the file, every record, every index, the audit log; gives a CheckReport."""
         return CheckReport._of(_native.check(self._held))
+
+    def amend(self, record, *, expected, reason, on_behalf=None, authored=None):
+        """Writes a version that says something else than the one before."""
+        return self._lifecycle("amend", _bytes(record), expected=expected, reason=reason, on_behalf=on_behalf, authored=None if authored is None else _micros(authored))
+
+    def correct(self, record, *, expected, reason, on_behalf=None, authored=None):
+        """Writes a version that mends what was wrong in the one before."""
+        return self._lifecycle("correct", _bytes(record), expected=expected, reason=reason, on_behalf=on_behalf, authored=None if authored is None else _micros(authored))
+
+    def augment(self, record, *, expected, reason, on_behalf=None, authored=None):
+        """Writes a version that adds to the one before."""
+        return self._lifecycle("augment", _bytes(record), expected=expected, reason=reason, on_behalf=on_behalf, authored=None if authored is None else _micros(authored))
+
+    def retract(self, kind, id, *, expected, reason, on_behalf=None):
+        """Hides a record that should not have been made."""
+        return self._lifecycle("retract", b"", record=f"{kind}/{id}", expected=expected, reason=reason, on_behalf=on_behalf)
+
+    def restore(self, kind, id, *, reason, on_behalf=None):
+        """Undoes a retraction."""
+        return self._lifecycle("restore", b"", record=f"{kind}/{id}", reason=reason, on_behalf=on_behalf)
+
+    def delete_for(self, kind, id, *, reason, on_behalf=None):
+        """Deletes a record, with the reason."""
+        return self._lifecycle("delete_for", b"", record=f"{kind}/{id}", reason=reason, on_behalf=on_behalf)
+
+    def read_retracted(self, kind, id):
+        """Every version of a record that is retracted, newest first."""
+        return self._lifecycle("read_retracted", b"", record=f"{kind}/{id}")
+
+    def viewers_before(self, kind, id):
+        """Who had been shown a record, before it was retracted where it is."""
+        return self._lifecycle("viewers_before", b"", record=f"{kind}/{id}")
+
+    def lineage(self, kind, id):
+        """Where the current version comes from: every version with what made it and why."""
+        return self._lifecycle("lineage", b"", record=f"{kind}/{id}")
+
+    def require_reason(self, required=True):
+        """Whether every further version has to say its reason from now on."""
+        return self._lifecycle("require_reason", b"", required=required)
+
+    def place_hold(self, patient, *, contact, reason, record=None):
+        """Puts a chart or one record on legal hold."""
+        return self._lifecycle("place_hold", b"", patient=patient, contact=contact, reason=reason, record=record)
+
+    def release_hold(self, number, *, reason):
+        """Releases a hold."""
+        return self._lifecycle("release_hold", b"", number=number, reason=reason)
+
+    def holds(self, patient=None):
+        """The holds, those that were released too."""
+        return self._lifecycle("holds", b"", patient=patient)
+
+    def write_merged(self, record, *, base):
+        """Writes an edit made from version base, merged with what was written since, or parks it."""
+        return self._lifecycle("write_merged", _bytes(record), base=base)
+
+    def conflicts(self, patient=None):
+        """The conflicts, those that were settled too."""
+        return self._lifecycle("conflicts", b"", patient=patient)
+
+    def conflict(self, number):
+        """Both sides of a conflict and what is current now."""
+        return self._lifecycle("conflict", b"", number=number)
+
+    def settle(self, number, *, choice, seen, reason, record=None):
+        """Settles a conflict."""
+        return self._lifecycle("settle", b"" if record is None else _bytes(record), number=number, choice=choice, seen=seen, reason=reason)
+
+    def request_amendment(self, patient, text, *, record=None):
+        """A patient asks that an entry be amended."""
+        return self._lifecycle("request_amendment", b"", patient=patient, text=text, record=record)
+
+    def request_access(self, patient, text):
+        """A patient asks for all that is kept about them."""
+        return self._lifecycle("request_access", b"", patient=patient, text=text)
+
+    def requests(self, patient=None):
+        """The requests of a patient, or all."""
+        return self._lifecycle("requests", b"", patient=patient)
+
+    def overdue_requests(self):
+        """The requests whose term is over."""
+        return self._lifecycle("overdue_requests", b"")
+
+    def extend_request(self, number, *, reason):
+        """Extends the term of a request by 30 days, once."""
+        return self._lifecycle("extend_request", b"", number=number, reason=reason)
+
+    def accept_amendment(self, number, *, reason, record=None, expected=None):
+        """Accepts an amendment."""
+        return self._lifecycle("accept_amendment", b"" if record is None else _bytes(record), number=number, reason=reason, expected=expected)
+
+    def deny_amendment(self, number, *, ground, reason):
+        """Denies an amendment."""
+        return self._lifecycle("deny_amendment", b"", number=number, ground=ground, reason=reason)
+
+    def disagree(self, number, text):
+        """The patient's statement of disagreement."""
+        return self._lifecycle("disagree", b"", number=number, text=text)
+
+    def rebut(self, number, text):
+        """The answer to a statement of disagreement."""
+        return self._lifecycle("rebut", b"", number=number, text=text)
+
+    def fulfil_access(self, number, *, reason):
+        """Says that a request for access was met."""
+        return self._lifecycle("fulfil_access", b"", number=number, reason=reason)
+
+    def access_package(self, patient, *, versions=False, folder=None):
+        """All that is kept about a patient, as files by name."""
+        return self._lifecycle("access_package", b"", patient=patient, versions=versions, folder=None if folder is None else os.fspath(folder))
+
+    def set_retention(self, rules):
+        """Sets how long entries are kept: the rules as JSON in place of a record."""
+        return self._lifecycle("set_retention", _bytes(rules))
+
+    def retention(self):
+        """How long entries are kept."""
+        return self._lifecycle("retention", b"")
+
+    def retention_due(self, patient, *, record=None):
+        """From when on a record or a chart may be destroyed; null: never, as things are."""
+        return self._lifecycle("retention_due", b"", patient=patient, record=record)
+
+    def propose_destroy(self, patient, *, reason, record=None):
+        """Proposes to destroy a record or a chart."""
+        return self._lifecycle("propose_destroy", b"", patient=patient, reason=reason, record=record)
+
+    def approve_destroy(self, number, *, reason):
+        """Destroys what somebody else proposed."""
+        return self._lifecycle("approve_destroy", b"", number=number, reason=reason)
+
+    def withdraw_destroy(self, number):
+        """Takes a proposal back, or turns it down."""
+        return self._lifecycle("withdraw_destroy", b"", number=number)
+
+    def proposals(self):
+        """The proposals, those that ended too."""
+        return self._lifecycle("proposals", b"")
+
+    def tombstone(self, kind, id):
+        """What became of a record that was destroyed."""
+        return self._lifecycle("tombstone", b"", record=f"{kind}/{id}")
+
+    def _lifecycle(self, name, record, **arguments):
+        import json
+
+        given = {key: value for key, value in arguments.items() if value is not None}
+        return json.loads(_native.lifecycle_call(self._held, name, json.dumps(given).encode(), record))
 
     def verify(self):
         """Verifies the audit log and every record; gives (events, records, patients)."""

@@ -47,6 +47,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let value = made.value(py);
     let set = value
         .setattr("code", error.code().name())
+        .and_then(|()| value.setattr("whom_to_ask", error.whom_to_ask()))
         .and_then(|()| value.setattr("path", error.location().path.clone()))
         .and_then(|()| value.setattr("line", error.location().line))
         .and_then(|()| value.setattr("column", error.location().column))

@@ -5,6 +5,7 @@ mod care;
 mod error;
 mod fhirpath;
 mod keys;
+mod lifecycle;
 mod session;
 mod store;
 mod terminology;
@@ -50,6 +51,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::rotate_root, module)?)?;
     module.add_function(wrap_pyfunction!(keys::rotate_patient_keys, module)?)?;
     module.add_function(wrap_pyfunction!(keys::rotate_page_key, module)?)?;
+    module.add_function(wrap_pyfunction!(lifecycle::lifecycle_call, module)?)?;
     module.add_class::<terminology::Terminology>()?;
     module.add_class::<validate::Validator>()?;
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;

@@ -17,6 +17,7 @@ mod statement;
 mod table;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use conflict::{Choice, Conflict, Edit, Settled, Sides};
 pub use destroy::{Proposal, ProposalState};
@@ -25,3 +26,4 @@ pub use package::{AccessLine, AccessPackage, request_value};
 pub use request::{Denial, Request, RequestKind, RequestState, Statement};
 pub use retention::{Retention, Rule};
 pub(crate) use statement::travelling;
+pub use value::{CALLS, call};

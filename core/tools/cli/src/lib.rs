@@ -8,6 +8,7 @@ mod care;
 mod demo;
 mod explain;
 mod keys;
+mod lifecycle;
 mod output;
 mod policy;
 mod store;
@@ -241,6 +242,8 @@ enum Command {
     /// List, add, remove and rotate the keys that open a store
     #[command(subcommand)]
     Key(keys::KeyCommand),
+    #[command(flatten)]
+    Lifecycle(lifecycle::LifecycleCommand),
     /// See it all on made-up charts
     Demo {
         /// Folder to leave the results in
@@ -314,6 +317,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Ledger { access } => store::ledger(&access),
         Command::Policy(command) => policy::run(command, json),
         Command::Key(command) => keys::run(command, json),
+        Command::Lifecycle(command) => lifecycle::run(command),
         Command::Demo { out, patients } => demo::run(&out, patients),
         Command::Completions { shell } => {
             let mut command = <Arguments as clap::CommandFactory>::command();

@@ -75,6 +75,7 @@ pub(crate) fn run() -> Done {
     tally.step("c example", || c_example("c", &["-std=c99"], "clinic.c"));
     tally.step("c example of an import", || c_example("c", &["-std=c99"], "import.c"));
     tally.step("c example of access", || c_example("c", &["-std=c99"], "access.c"));
+    tally.step("c example of an entry's life", || c_example("c", &["-std=c99"], "lifecycle.c"));
     tally.step("c example of keys", || c_example("c", &["-std=c99"], "keys.c"));
     tally.step("c example of care", || c_example("c", &["-std=c99"], "care.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
