@@ -1,6 +1,6 @@
 //! Security labels: how confidential a record is, and what it is sensitive about.
 
-use crate::record::{Node, Record};
+use crate::record::{Node, Record, each_label};
 
 /// HL7's Confidentiality, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,7 +148,10 @@ impl Labels {
     /// The labels of a resource and of everything in it: `meta.security` of itself, of contained resources and of entries.
     pub fn of(record: &Record) -> Labels {
         let mut found: Option<Labels> = None;
-        collect(record.root(), &mut found);
+        each_label(record, &mut |label| {
+            let label = of_label(label);
+            found = Some(found.map_or(label, |found| found.and(label)));
+        });
         found.unwrap_or(Labels::NONE)
     }
 
@@ -158,40 +161,18 @@ impl Labels {
     }
 }
 
-fn collect(resource: Node<'_>, found: &mut Option<Labels>) {
-    if let Some(meta) = resource.get("meta") {
-        for label in meta.list("security") {
-            if let Some(label) = of_label(label) {
-                *found = Some(found.map_or(label, |found| found.and(label)));
-            }
-        }
-    }
-    for contained in resource.list("contained") {
-        collect(contained, found);
-    }
-    for entry in resource.list("entry") {
-        if let Some(resource) = entry.get("resource") {
-            collect(resource, found);
-        }
-    }
-}
-
-/// One label. What is not known counts as `OTHER`, which a clearance has to name; labels that say what may be done with a record
-/// (purposes, integrity) are no labels of sensitivity.
-fn of_label(label: Node<'_>) -> Option<Labels> {
+/// One label. What is not known counts as `OTHER`, which a clearance has to name.
+fn of_label(label: Node<'_>) -> Labels {
     let code = label.text("code").unwrap_or_default();
     let system = label.text("system").unwrap_or_default();
     let name = system.rsplit(['/', ':']).next().unwrap_or_default();
     let confidentiality = matches!(name, "v3-Confidentiality" | "Confidentiality" | "2.16.840.1.113883.5.25");
     if confidentiality || system.is_empty() {
         if let Some(confidentiality) = Confidentiality::from_code(&code) {
-            return Some(Labels { confidentiality, sensitivity: 0 });
+            return Labels { confidentiality, sensitivity: 0 };
         }
     }
-    if matches!(name, "v3-ActReason" | "ActReason" | "v3-ObservationValue" | "ObservationValue") {
-        return None;
-    }
-    Some(Labels { sensitivity: Labels::bit(&code).unwrap_or(OTHER), ..Labels::NONE })
+    Labels { sensitivity: Labels::bit(&code).unwrap_or(OTHER), ..Labels::NONE }
 }
 
 #[cfg(test)]

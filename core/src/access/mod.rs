@@ -134,6 +134,15 @@ impl Action {
         use Action::{Amend, Create, Delete, Retract, Retracted, Settle, Update};
         self.is_looking() || matches!(self, Create | Update | Delete | Amend | Retract | Retracted | Settle)
     }
+    /// Whether it is permitted by what is known of records or of one patient, so that the gate decides. All else is permitted as
+    /// such or not at all.
+    pub(crate) const fn is_decided_at_the_gate(self) -> bool {
+        use Action::{
+            AccessPackage, BreakGlass, Count, DecideAmendment, Disclose, ExportAll, ExportChart, RequestAmendment,
+        };
+        let shows = matches!(self, Count | ExportChart | ExportAll | Disclose | AccessPackage);
+        self.is_about_records() || shows || matches!(self, RequestAmendment | DecideAmendment | BreakGlass)
+    }
     const fn bit(self) -> u64 {
         1 << self as u32
     }

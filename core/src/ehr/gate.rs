@@ -15,7 +15,8 @@ use crate::schema::ResourceType;
 use crate::search::Query;
 use crate::store::{Admission, Cursor, Page, Snapshot, Stored};
 use crate::time::Timestamp;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What is committed, as far as a session may see it.
@@ -26,7 +27,10 @@ pub(crate) struct Gate<'s> {
     action: Action,
     now: Timestamp,
     /// The count of changes to what tells who may see what, from before the snapshot was taken.
-    told: u64,
+    /// None where the snapshot holds more than what is told of: then nothing that is kept in mind counts.
+    told: Option<u64>,
+    /// What was found out for this gate alone.
+    found: RefCell<HashMap<u32, Arc<Known>>>,
     references: Vec<String>,
     /// The last decision about a record: verdict, labels, compartment.
     last: Cell<Option<(Verdict, Labels, Compartment)>>,
@@ -44,13 +48,14 @@ impl<'s> Gate<'s> {
         lens: Arc<Lens>,
         action: Action,
         now: Timestamp,
-        told: u64,
+        told: Option<u64>,
         snapshot: Snapshot<'s>,
         watch: Watch,
     ) -> Gate<'s> {
         let references = references(session);
         let (last, held) = (Cell::new(None), Cell::new(0));
-        Gate { snapshot, session, lens, action, now, told, references, last, watch, held }
+        let found = RefCell::default();
+        Gate { snapshot, session, lens, action, now, told, found, references, last, watch, held }
     }
 
     /// The snapshot behind the gate, for what is no record: the name of an import source.
@@ -91,35 +96,34 @@ impl<'s> Gate<'s> {
         Ok(all.into_iter().find(|stored| stored.at() <= at).filter(Stored::is_shown))
     }
 
-    /// Every version, newest first, deletions included; of a record that is retracted now, nothing. A version is shown where
-    /// the newest that says something could be too: a label that was added later guards what was said before.
+    /// Every version, newest first, deletions included; of a record that is retracted now, nothing. A version is shown where every
+    /// newer one is: a label that was added later guards what was said before.
     pub(crate) fn history(&self, kind: ResourceType, id: &str) -> Result<Vec<Stored>> {
         let all = self.snapshot.history(kind, id)?;
-        let newest = all.iter().find(|stored| !stored.is_deleted());
-        let shown = match newest {
-            Some(newest) if !all.first().is_some_and(Stored::is_retracted) => {
-                self.verdict(self.action, newest)?.permitted
-            }
-            _ => false,
-        };
-        let mut let_through = Vec::new();
-        for stored in all.iter().filter(|_| shown) {
-            if stored.is_deleted() {
-                let_through.push(stored.clone())
-            } else {
-                let_through.extend(self.record(stored.clone())?)
-            }
-        }
-        Ok(let_through)
+        if all.first().is_some_and(Stored::is_retracted) { Ok(Vec::new()) } else { self.line(all) }
     }
 
-    /// Every version of a record that is retracted, newest first; of any other, nothing.
+    /// Every version of a record that is retracted, newest first, as [`Gate::history`] shows them; of any other, nothing.
     pub(crate) fn retracted(&self, kind: ResourceType, id: &str) -> Result<Vec<Stored>> {
-        let mut shown = Vec::new();
         let all = self.snapshot.history(kind, id)?;
-        if all.first().is_some_and(Stored::is_retracted) {
-            for stored in all {
-                shown.extend(self.record(stored)?);
+        if all.first().is_some_and(Stored::is_retracted) { self.line(all) } else { Ok(Vec::new()) }
+    }
+
+    /// Versions, newest first, down to the first that is withheld.
+    fn line(&self, all: Vec<Stored>) -> Result<Vec<Stored>> {
+        let mut shown = Vec::with_capacity(all.len());
+        for stored in all {
+            if stored.is_deleted() {
+                shown.push(stored);
+                continue;
+            }
+            match self.record(stored)? {
+                Some(stored) => shown.push(stored),
+                None => {
+                    // The deletion of what is withheld would tell of it.
+                    while shown.pop_if(|last| last.is_deleted()).is_some() {}
+                    break;
+                }
             }
         }
         Ok(shown)
@@ -172,26 +176,30 @@ impl<'s> Gate<'s> {
         if all && self.snapshot.is_erased(id)? { Err(Code::Erased.error()) } else { Ok(()) }
     }
 
-    /// Whether a record may be written over, or a new one written. Over a record that is not for this session: `denied`; over one
-    /// that it sees with elements left out, and would lose: `masked-write`.
-    pub(crate) fn may_put(&self, record: &Record) -> Result<()> {
+    /// Whether a record may be written over, or a new one written. Over a record that is not for this session, also one that is
+    /// deleted or retracted: `denied`; over one that it sees with elements left out, and would lose: `masked-write`. `resolve`:
+    /// what addresses in the record stand for, beside what the store knows.
+    pub(crate) fn may_put(&self, record: &Record, resolve: &dyn Fn(&str) -> Option<String>) -> Result<()> {
         let (kind, id) = (record.kind(), record.id().unwrap_or_default());
-        let before = self.snapshot.newest(kind, id)?.filter(Stored::is_shown);
-        let patient = self.snapshot.patient_of(record)?;
-        let known = self.known(patient.unwrap_or(PatientNumber::SHARED))?;
-        let relations = self.relations(kind, patient.unwrap_or(PatientNumber::SHARED), &known);
-        let (action, author) = match &before {
-            None => (Action::Create, true),
-            Some(before) => {
-                if !self.verdict(Action::Update, before)?.permitted {
+        let before = self.snapshot.said(kind, id)?;
+        let patient = self.snapshot.patient_of(record, resolve)?.unwrap_or(PatientNumber::SHARED);
+        let known = self.known(patient)?;
+        let relations = self.relations(kind, patient, &known);
+        let actions = self.writing(before.is_some());
+        let mut author = true;
+        if let Some(before) = &before {
+            for action in actions {
+                if !self.verdict(action, before)?.permitted {
                     return Err(Code::Denied.error());
                 }
-                if self.lens.masks(kind, relations) {
-                    return Err(Code::MaskedWrite.error());
-                }
-                (Action::Update, before.actor() == self.session.actor.id)
             }
-        };
+            let is_shown = self.snapshot.current(kind, id)?.is_some();
+            let theirs = self.relations(kind, before.patient(), &*self.known(before.patient())?);
+            if is_shown && (self.lens.masks(kind, relations) || self.lens.masks(kind, theirs)) {
+                return Err(Code::MaskedWrite.error());
+            }
+            author = before.actor() == self.session.actor.id;
+        }
         let status = record.root().text("status").map_or(0, |status| self.lens.status_bit(&status));
         let facts = Facts {
             kind: Some(kind),
@@ -203,7 +211,64 @@ impl<'s> Gate<'s> {
             status,
             consent: ConsentSays::Nothing,
         };
-        if self.lens.decide(action, &facts).permitted { Ok(()) } else { Err(Code::Denied.error()) }
+        let permitted = actions.into_iter().all(|action| self.lens.decide(action, &facts).permitted);
+        if permitted { Ok(()) } else { Err(Code::Denied.error()) }
+    }
+
+    /// What has to be permitted where a record is written: what the call is, and that records are written at all. The office does
+    /// not write records; what it decides about a request or a quarantined entry is a right of its own.
+    fn writing(&self, over: bool) -> [Action; 2] {
+        let plain = if over { Action::Update } else { Action::Create };
+        match self.action {
+            Action::Create | Action::Update | Action::Delete => [plain; 2],
+            Action::DecideAmendment | Action::Quarantine => [self.action; 2],
+            action => [action, plain],
+        }
+    }
+
+    /// Bytes that are no version of a record yet, and who wrote them: as this session may see them; None where it may not.
+    pub(crate) fn unwritten(&self, record: &Record, patient: PatientNumber, by: &str) -> Result<Option<Vec<u8>>> {
+        let known = self.known(patient)?;
+        let relations = self.relations(record.kind(), patient, &known);
+        let labels = Labels::of(record);
+        let consents: &[Consent] = if relations.meets(Relations::OWN) { &[] } else { &known.consents };
+        let asker = Asker {
+            action: self.action,
+            purpose: self.session.purpose,
+            references: &self.references,
+            now: self.now,
+            kind: record.kind(),
+            id: record.id().unwrap_or_default(),
+            labels,
+            record: Some(record),
+        };
+        let facts = Facts {
+            kind: Some(record.kind()),
+            compartment: Compartment::of(record),
+            labels,
+            relations,
+            own_organization: known.own_organization,
+            author: by == self.session.actor.id,
+            status: record.root().text("status").map_or(0, |status| self.lens.status_bit(&status)),
+            consent: if consents.is_empty() { ConsentSays::Nothing } else { Consent::all_say(consents, &asker) },
+        };
+        if !self.lens.decide(self.action, &facts).permitted {
+            return Ok(None);
+        }
+        let masked = self.lens.masks(record.kind(), relations);
+        Ok(Some(if masked { self.lens.masked(record, relations) } else { record.original().to_vec() }))
+    }
+
+    /// Whether the action is permitted for a patient as such, by what who asks has to do with them.
+    pub(super) fn may_for(&self, patient: PatientNumber) -> Result<bool> {
+        let known = self.known(patient)?;
+        let facts = Facts {
+            kind: Some(ResourceType::PATIENT),
+            relations: self.relations(ResourceType::PATIENT, patient, &known),
+            own_organization: known.own_organization,
+            ..Facts::NONE
+        };
+        Ok(self.lens.decide(self.action, &facts).permitted)
     }
 
     /// Whether a record may be changed in another way (deleted, amended, retracted): `not-found` where there is none or it is not
@@ -232,6 +297,9 @@ impl<'s> Gate<'s> {
         let read = labelled || self.lens.asks_status() || known.asks_codes;
         let record = if read && !stored.is_deleted() { Some(stored.record()?) } else { None };
         let labels = record.as_ref().filter(|_| labelled).map_or(Labels::NONE, Labels::of);
+        // Where it lies, and what it says: a label may have come to be understood since.
+        let said = record.as_ref().filter(|_| labelled).map_or(Compartment::Normal, Compartment::of);
+        let compartment = stored.compartment().max(said);
         let status =
             record.as_ref().and_then(|record| record.root().text("status").map(|text| self.lens.status_bit(&text)));
         let consent = if consents.is_empty() {
@@ -251,7 +319,7 @@ impl<'s> Gate<'s> {
         };
         let facts = Facts {
             kind: Some(stored.kind()),
-            compartment: stored.compartment(),
+            compartment,
             labels,
             relations,
             own_organization: known.own_organization,
@@ -263,7 +331,16 @@ impl<'s> Gate<'s> {
     }
 
     fn known(&self, patient: PatientNumber) -> Result<Arc<Known>> {
-        self.session.custody.known(&self.session.actor, &self.lens, self.told, &self.snapshot, patient)
+        let session = self.session;
+        if let Some(told) = self.told {
+            return session.custody.known(&session.actor, &self.lens, told, &self.snapshot, patient);
+        }
+        if let Some(known) = self.found.borrow().get(&patient.0) {
+            return Ok(known.clone());
+        }
+        let known = Arc::new(session.custody.look(&session.actor, &self.lens, &self.snapshot, patient)?);
+        self.found.borrow_mut().insert(patient.0, known.clone());
+        Ok(known)
     }
 
     fn relations(&self, kind: ResourceType, patient: PatientNumber, known: &Known) -> Relations {

@@ -65,7 +65,8 @@ impl Session {
     /// The event, with the reason sealed beside it, is on disk and the host's [`Notify`] was called when this returns.
     ///
     /// # Errors
-    /// - `break-glass-refused`: no reason, one longer than 1000 bytes, or no second factor. `denied`: the role has no right to it.
+    /// - `break-glass-refused`: no reason, one longer than 1000 bytes, or no second factor. `denied`: the role has no right to it, or not to
+    ///   this patient.
     ///   `not-found`: there is no such patient. `audit-unavailable`.
     pub fn break_glass(&self, patient: &str, reason: &str) -> Result<Session> {
         let mut pass = self.enter_at(Path::BreakGlass, ResourceType::PATIENT, patient)?;
@@ -74,10 +75,12 @@ impl Session {
         if reason.is_empty() || reason.len() > REASON_BYTES || !self.actor.mfa {
             return pass.refuse(Code::BreakGlassRefused.error());
         }
-        let found = pass.ungated_snapshot().and_then(|snapshot| snapshot.patient(patient));
+        let found = pass.gate().and_then(|gate| {
+            let number = gate.ungated().patient(patient)?.ok_or_else(|| Code::NotFound.error())?;
+            if gate.may_for(number)? { Ok(number) } else { Err(Code::Denied.error()) }
+        });
         let number = match found {
-            Ok(Some(number)) => number,
-            Ok(None) => return pass.refuse(Code::NotFound.error()),
+            Ok(number) => number,
             Err(error) => return pass.refuse(error),
         };
         let mut random = [0; 8];

@@ -73,14 +73,27 @@ impl Custody {
             debug_assert_eq!(*at, told);
             return Ok(known.clone());
         }
-        let related = lock(&self.related).clone();
-        let known = Arc::new(Known::find(actor, lens, &related, snapshot, patient)?);
+        let known = Arc::new(self.look(actor, lens, snapshot, patient)?);
         let mut all = lock(&self.known);
         if all.len() >= MOST_KNOWN {
             all.clear();
         }
         all.insert(patient.0, (told, known.clone()));
         Ok(known)
+    }
+}
+
+impl Custody {
+    /// Finds out what there is to know of a patient.
+    pub(super) fn look(
+        &self,
+        actor: &Actor,
+        lens: &Lens,
+        snapshot: &Snapshot<'_>,
+        patient: PatientNumber,
+    ) -> Result<Known> {
+        let related = lock(&self.related).clone();
+        Known::find(actor, lens, &related, snapshot, patient)
     }
 }
 
@@ -136,18 +149,18 @@ impl Known {
                 known.relations.push((Relations::CARE_TEAM, always.0, always.1));
             }
             if let Some(own) = &actor.reference {
-                let mut team = Team { own, organization: actor.organization.as_deref(), snapshot, times: Vec::new() };
-                team.look(patient)?;
-                known.relations.extend(team.times.into_iter().map(|(from, until)| (Relations::CARE_TEAM, from, until)));
+                let team = Team { who: &actor.id, own, organization: actor.organization.as_deref(), snapshot };
+                let times = team.look(patient)?;
+                known.relations.extend(times.into_iter().map(|(from, until)| (Relations::CARE_TEAM, from, until)));
             }
         }
         if lens.asks_organization() {
             if let Some(organization) = &actor.organization {
                 for stored in of_type(snapshot, patient, "Patient")? {
-                    let record = stored.record()?;
-                    let manager = record.root().get("managingOrganization").and_then(|node| node.text("reference"));
-                    known.own_organization |=
-                        manager.is_some_and(|text| same(&resolved(snapshot, &text), organization));
+                    known.own_organization |= vouched(snapshot, &stored, &actor.id)?.all(|record| {
+                        let manager = record.root().get("managingOrganization").and_then(|node| node.text("reference"));
+                        Ok(manager.is_some_and(|text| same(&resolved(snapshot, &text), organization)))
+                    })?;
                 }
             }
         }
@@ -170,7 +183,7 @@ fn of_type(snapshot: &Snapshot<'_>, patient: PatientNumber, name: &str) -> Resul
 /// Since when and until when a caregiver stands for a patient: as the host says, and as a RelatedPerson says that stands for
 /// them in the store; None where that one is not active or stands for somebody else.
 fn proxy_time(actor: &Actor, snapshot: &Snapshot<'_>, patient: PatientNumber) -> Result<Option<(i64, i64)>> {
-    let mut time = (i64::MIN, actor.until.map_or(i64::MAX, |until| until.0));
+    let time = (i64::MIN, actor.until.map_or(i64::MAX, |until| until.0));
     let Some(("RelatedPerson", id)) = actor.reference.as_deref().and_then(|text| text.split_once('/')) else {
         return Ok(Some(time));
     };
@@ -178,49 +191,102 @@ fn proxy_time(actor: &Actor, snapshot: &Snapshot<'_>, patient: PatientNumber) ->
     let Some(stored) = snapshot.current(kind, id)?.filter(|stored| stored.patient() == patient) else {
         return Ok(None);
     };
-    let record = stored.record()?;
-    if record.root().get("active").and_then(Node::as_bool) == Some(false) {
-        return Ok(None);
+    let times = vouched(snapshot, &stored, &actor.id)?.times(|record| {
+        let mut time = time;
+        narrow(&mut time, record.root().get("period"));
+        let active = record.root().get("active").and_then(Node::as_bool) != Some(false);
+        Ok(if active { vec![time] } else { Vec::new() })
+    })?;
+    Ok(times.first().copied())
+}
+
+/// What a record says, as far as somebody else than the actor says it.
+struct Vouched {
+    newest: Record,
+    /// Where the actor wrote the newest version: the newest that somebody else wrote; None where nobody did.
+    other: Option<Option<Record>>,
+}
+
+/// Nobody lets themselves in: what the actor wrote about who takes care of whom takes effect as far as the newest version of
+/// somebody else says the same.
+fn vouched(snapshot: &Snapshot<'_>, stored: &Stored, who: &str) -> Result<Vouched> {
+    let newest = stored.record()?;
+    if stored.actor() != who {
+        return Ok(Vouched { newest, other: None });
     }
-    narrow(&mut time, record.root().get("period"));
-    Ok(Some(time))
+    let all = snapshot.history(stored.kind(), stored.id())?;
+    let other = all.iter().find(|version| version.actor() != who && version.is_shown());
+    Ok(Vouched { newest, other: Some(other.map(Stored::record).transpose()?) })
+}
+
+impl Vouched {
+    /// Whether all that has to say something says it.
+    fn all(&self, mut says: impl FnMut(&Record) -> Result<bool>) -> Result<bool> {
+        match &self.other {
+            None => says(&self.newest),
+            Some(None) => Ok(false),
+            Some(Some(other)) => Ok(says(&self.newest)? && says(other)?),
+        }
+    }
+
+    /// The times that all give which have to give them.
+    fn times(&self, mut give: impl FnMut(&Record) -> Result<Vec<(i64, i64)>>) -> Result<Vec<(i64, i64)>> {
+        let newest = match &self.other {
+            Some(None) => return Ok(Vec::new()),
+            _ => give(&self.newest)?,
+        };
+        let Some(Some(other)) = &self.other else { return Ok(newest) };
+        let other = give(other)?;
+        let both = newest.iter().flat_map(|one| other.iter().map(move |two| (one.0.max(two.0), one.1.min(two.1))));
+        Ok(both.filter(|(from, until)| from < until).collect())
+    }
 }
 
 /// Who takes care of a patient, as the chart says.
 struct Team<'a, 's> {
+    who: &'a str,
     own: &'a str,
     organization: Option<&'a str>,
     snapshot: &'a Snapshot<'s>,
-    times: Vec<(i64, i64)>,
 }
 
 impl Team<'_, '_> {
-    fn look(&mut self, patient: PatientNumber) -> Result<()> {
-        for stored in of_type(self.snapshot, patient, "Patient")? {
-            let record = stored.record()?;
-            for doctor in record.root().list("generalPractitioner") {
-                if self.names(doctor)? {
-                    self.times.push((i64::MIN, i64::MAX));
-                }
+    fn look(&self, patient: PatientNumber) -> Result<Vec<(i64, i64)>> {
+        let mut times = Vec::new();
+        for kind in ["Patient", "CareTeam", "Encounter"] {
+            for stored in of_type(self.snapshot, patient, kind)? {
+                let vouched = vouched(self.snapshot, &stored, self.who)?;
+                times.extend(vouched.times(|record| self.times(kind, record))?);
             }
         }
-        for stored in of_type(self.snapshot, patient, "CareTeam")? {
-            let record = stored.record()?;
-            if matches!(record.root().text("status").as_deref(), None | Some("active")) {
-                self.participants(&record, "member")?;
-            }
-        }
-        for stored in of_type(self.snapshot, patient, "Encounter")? {
-            let record = stored.record()?;
-            let status = record.root().text("status").unwrap_or_default();
-            if matches!(&*status, "planned" | "arrived" | "triaged" | "in-progress" | "onleave") {
-                self.participants(&record, "individual")?;
-            }
-        }
-        Ok(())
+        Ok(times)
     }
 
-    fn participants(&mut self, record: &Record, name: &str) -> Result<()> {
+    /// When the actor takes care of the patient, as one record says.
+    fn times(&self, kind: &str, record: &Record) -> Result<Vec<(i64, i64)>> {
+        let status = record.root().text("status");
+        match kind {
+            "Patient" => {
+                for doctor in record.root().list("generalPractitioner") {
+                    if self.names(doctor)? {
+                        return Ok(vec![(i64::MIN, i64::MAX)]);
+                    }
+                }
+                Ok(Vec::new())
+            }
+            "CareTeam" if matches!(status.as_deref(), None | Some("active")) => self.participants(record, "member"),
+            "Encounter" => match status.as_deref() {
+                Some("planned" | "arrived" | "triaged" | "in-progress" | "onleave") => {
+                    self.participants(record, "individual")
+                }
+                _ => Ok(Vec::new()),
+            },
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn participants(&self, record: &Record, name: &str) -> Result<Vec<(i64, i64)>> {
+        let mut times = Vec::new();
         for participant in record.root().list("participant") {
             let mut found = false;
             for reference in [name, "onBehalfOf"].into_iter().filter_map(|name| participant.get(name)) {
@@ -233,10 +299,10 @@ impl Team<'_, '_> {
                     narrow(&mut time, record.root().get("period"));
                 }
                 narrow(&mut time, participant.get("period"));
-                self.times.push(time);
+                times.push(time);
             }
         }
-        Ok(())
+        Ok(times)
     }
 
     /// Whether a reference names the actor, a role they have, or their organization.
@@ -251,10 +317,11 @@ impl Team<'_, '_> {
             return Ok(false);
         }
         let Some(stored) = self.snapshot.current(kind, id)? else { return Ok(false) };
-        let role = stored.record()?;
-        let active = role.root().get("active").and_then(Node::as_bool) != Some(false);
-        let whose = role.root().get("practitioner").and_then(|node| node.text("reference"));
-        Ok(active && whose.is_some_and(|text| same(&resolved(self.snapshot, &text), self.own)))
+        vouched(self.snapshot, &stored, self.who)?.all(|role| {
+            let active = role.root().get("active").and_then(Node::as_bool) != Some(false);
+            let whose = role.root().get("practitioner").and_then(|node| node.text("reference"));
+            Ok(active && whose.is_some_and(|text| same(&resolved(self.snapshot, &text), self.own)))
+        })
     }
 }
 

@@ -8,6 +8,7 @@ mod actor;
 mod anchor;
 mod backup;
 mod check;
+mod draft;
 mod gate;
 mod glass;
 mod keys;
@@ -26,6 +27,7 @@ pub use actor::Actor;
 use anchor::Anchored;
 pub use anchor::{Anchor, AnchorReport, Anchoring, FileAnchor};
 pub use backup::{RepairOptions, Repaired};
+pub(crate) use draft::Draft;
 pub(crate) use gate::Gate;
 pub use glass::{Emergency, Notify};
 pub use keys::Rotated;
@@ -37,6 +39,7 @@ pub use session::{
     Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,
 };
 pub use trail::AuditExport;
+pub(crate) use trail::say_whose;
 
 use crate::audit::{self, Event, EventKind, Shelf};
 use crate::crypto::{Active, Provider};

@@ -3,6 +3,7 @@
 //! [`Session::enter`] gives a [`Pass`] for one [`Path`]. The pass carries the event of the call; [`Pass::show`] takes the event
 //! before it gives the answer. Records are read through [`Pass::gate`]; what goes round the gate has `ungated` in its name.
 
+use super::draft::Draft;
 use super::gate::Gate;
 use super::path::{Path, Urgency};
 use super::policy::Current;
@@ -67,7 +68,7 @@ impl Session {
         let event = Event { policy: number, ..event };
         let refused = match &self.custody.glass {
             Some(glass) if self.door.now() >= glass.until => Some(Code::BreakGlassEnded),
-            _ if !lens.could(path.action()) => Some(Code::Denied),
+            _ if !may_begin(&lens, path.action()) => Some(Code::Denied),
             _ => None,
         };
         match refused {
@@ -115,6 +116,12 @@ impl Session {
     }
 }
 
+/// Whether a call may go on: what the gate decides, where it could be permitted for anything; all else, where it is permitted with
+/// every condition and every rule that denies looked at.
+fn may_begin(lens: &Lens, action: Action) -> bool {
+    if action.is_decided_at_the_gate() { lens.could(action) } else { lens.decide(action, &Facts::NONE).permitted }
+}
+
 impl<'s> Pass<'s> {
     /// Whether the action is permitted as such. What is done to one record is decided again at the gate, where more is known.
     pub(crate) fn is_for_all(&self) -> bool {
@@ -143,7 +150,7 @@ impl<'s> Pass<'s> {
     }
     /// Leave for a second thing in the same call.
     pub(super) fn also(&self, path: Path) -> Result<()> {
-        if self.lens.could(path.action()) {
+        if may_begin(&self.lens, path.action()) {
             return Ok(());
         }
         self.session.door.note_read(Event { failed: Some(Code::Denied.number()), ..self.event.clone() })?;
@@ -154,17 +161,20 @@ impl<'s> Pass<'s> {
         self.session.door.0.policy()
     }
     /// Commits a change set that puts a policy in place.
-    pub(super) fn commit_policy(self, change: Change<'_>, current: Current) -> Result<u64> {
+    pub(super) fn commit_policy(self, change: Draft<'_>, current: Current) -> Result<u64> {
         let inner = &self.session.door.0;
+        let done = inner.commit(change.into(), self.event.clone());
         let mut held = inner.policy.write().unwrap_or_else(PoisonError::into_inner);
-        // Held until it is known what the disk has: nobody is let in by a policy that may be gone.
-        *held = None;
-        match inner.commit(change, self.event.clone()) {
+        match done {
             Ok(number) => {
-                *held = Some(current);
+                // One with a later number may have come first.
+                if held.as_ref().is_none_or(|held| held.number < current.number) {
+                    *held = Some(current);
+                }
                 Ok(number)
             }
             Err(error) => {
+                *held = None; // what the disk has is asked anew
                 drop(held);
                 self.refuse(error)
             }
@@ -189,8 +199,15 @@ impl<'s> Pass<'s> {
         let (_, lens) = other.lens()?;
         let Some((kind, id)) = record else { return Ok(lens.explain(action, &Facts::NONE)) };
         let told = self.store().told();
-        let gate =
-            Gate::new(&other, lens.clone(), action, self.now(), told, self.store().snapshot()?, self.watch.clone());
+        let gate = Gate::new(
+            &other,
+            lens.clone(),
+            action,
+            self.now(),
+            Some(told),
+            self.store().snapshot()?,
+            self.watch.clone(),
+        );
         let stored = gate.ungated().current(kind, id)?.ok_or_else(|| Code::NotFound.error())?;
         let (facts, _) = gate.facts(action, &stored)?;
         Ok(lens.explain(action, &facts))
@@ -212,7 +229,7 @@ impl<'s> Pass<'s> {
             self.lens.clone(),
             self.path.action(),
             self.now(),
-            told,
+            Some(told),
             snapshot,
             self.watch.clone(),
         ))
@@ -221,17 +238,31 @@ impl<'s> Pass<'s> {
     pub(crate) fn ungated_snapshot(&self) -> Result<Snapshot<'s>> {
         self.store().snapshot()
     }
-    /// A change set in the name of the actor.
+    /// A change set in the name of the actor, behind the gate.
     ///
     /// # Errors
     /// - `anchor-unavailable`, where nothing is written without one. Of the store.
-    pub(crate) fn change(&self) -> Result<Change<'s>> {
+    pub(crate) fn change(&self) -> Result<Draft<'s>> {
+        let change = self.ungated_change()?;
+        let before = change.made_upon();
+        // Asked in the turn. What others left to the same commit is not told yet, so what is known without it does not count.
+        let told = before.is_committed().then(|| self.store().told());
+        let (lens, watch) = (self.lens.clone(), self.watch.clone());
+        let gate = Gate::new(self.session, lens, self.path.action(), self.now(), told, before, watch);
+        Ok(Draft::new(gate, change))
+    }
+    /// A change set that asks nobody: for what is permitted as such and decides about no record (an import, the destruction of
+    /// a chart).
+    ///
+    /// # Errors
+    /// - as [`Pass::change`].
+    pub(crate) fn ungated_change(&self) -> Result<Change<'s>> {
         self.session.door.0.needs_anchor()?;
         self.store().change(self.session.door.now(), &self.session.actor.id)
     }
     /// Commits a change set together with the event of the call.
-    pub(crate) fn commit(self, change: Change<'_>) -> Result<u64> {
-        match self.session.door.0.commit(change, self.event.clone()) {
+    pub(crate) fn commit<'c>(self, change: impl Into<Change<'c>>) -> Result<u64> {
+        match self.session.door.0.commit(change.into(), self.event.clone()) {
             Err(error) => self.refuse(error),
             done => done,
         }

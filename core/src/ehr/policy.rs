@@ -6,7 +6,7 @@ use crate::access::{Action, Explanation, Facts, Lens, Policy, Purpose, Role, Sub
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::schema::ResourceType;
-use crate::store::{Reader, Store, Table, Writer};
+use crate::store::{ReadView, Reader, Store, Table, Writer};
 use crate::vault::{self, Context, RowKind};
 use std::sync::Arc;
 
@@ -23,8 +23,11 @@ const ROW: &[u8] = b"policy";
 impl Current {
     /// Reads it from a store; where none was ever put, it is the standard one.
     pub(super) fn load(store: &Store) -> Result<Current> {
-        let snapshot = store.snapshot()?;
-        let Some(sealed) = snapshot.view().get(Table::Meta, ROW)? else {
+        Current::read(store, store.snapshot()?.view())
+    }
+
+    fn read(store: &Store, rows: &dyn ReadView) -> Result<Current> {
+        let Some(sealed) = rows.get(Table::Meta, ROW)? else {
             return Ok(Current { number: 0, policy: Arc::new(Policy::standard().clone()) });
         };
         let plain = vault::open(store.keys().store_key(), &context(store), &sealed)?;
@@ -55,7 +58,8 @@ impl Session {
     /// When this returns, the policy and its audit event are on disk; when it fails, neither is.
     ///
     /// # Errors
-    /// - `policy-invalid`: under it nobody could put another in its place. `denied`, `audit-unavailable`.
+    /// - `policy-invalid`: under it nobody could put another in its place. `conflict`: somebody else put one in place since this
+    ///   call began. `denied`, `audit-unavailable`.
     pub fn set_policy(&self, policy: &Policy) -> Result<u32> {
         let mut pass = self.enter_for_all(Path::SetPolicy)?;
         let all =
@@ -66,22 +70,24 @@ impl Session {
         if !lenses.any(|lens| lens.decide(Action::Policy, &Facts::NONE).permitted) {
             return pass.refuse(Code::PolicyInvalid.error().expected("somebody who may put another in its place"));
         }
-        let number = match pass.policy() {
-            Ok(current) => current.number.saturating_add(1),
-            Err(error) => return pass.refuse(error),
-        };
         let store = pass.store();
-        let mut out = Writer::default();
-        out.number(number.into());
-        out.bytes(policy.text().as_bytes());
-        let put = vault::seal(store.keys().store_key(), &context(store), &out.0, store.random()).and_then(|sealed| {
-            let mut change = pass.change()?;
+        let put = pass.change().and_then(|mut change| {
+            // In the turn, so that a number is given once; and by nobody whom a policy of meanwhile would refuse.
+            let before = Current::read(store, change.view())?.number;
+            if before != pass.event.policy {
+                return Err(Code::Conflict.error());
+            }
+            let number = before.saturating_add(1);
+            let mut out = Writer::default();
+            out.number(number.into());
+            out.bytes(policy.text().as_bytes());
+            let sealed = vault::seal(store.keys().store_key(), &context(store), &out.0, store.random())?;
             change.table_put(Table::Meta, ROW.to_vec(), sealed)?;
-            Ok(change)
+            Ok((number, change))
         });
         match put {
             Err(error) => pass.refuse(error),
-            Ok(change) => {
+            Ok((number, change)) => {
                 (pass.event.count, pass.event.policy) = (1, number);
                 pass.commit_policy(change, Current { number, policy: shared })?;
                 Ok(number)

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use super::actor::Actor;
+use super::draft::Draft;
 use super::gate::Gate;
 use super::known::Custody;
 use super::pass::{Door, Pass};
@@ -16,7 +17,7 @@ use crate::limits::{CallLimits, Limits, Watch};
 use crate::record::Record;
 use crate::schema::ResourceType;
 use crate::search::Query;
-use crate::store::{Change, Cursor, Outcome, PutMeta, Store, Stored};
+use crate::store::{Cursor, Outcome, PutMeta, Store, Stored};
 use crate::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -100,7 +101,7 @@ pub struct Origin {
 /// Paging of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SearchOptions {
-    /// Most records on the page; 0: as the query's `_count` says, else 100.
+    /// Most records on the page; 0: as the query's `_count` says, else 100. Never more than 10,000.
     pub count: usize,
     /// Where to start: the end of the page before.
     pub from: Option<Cursor>,
@@ -250,8 +251,7 @@ impl Session {
     pub fn search(&self, kind: ResourceType, query: &str, options: SearchOptions) -> Result<Found> {
         let mut pass = self.enter_asking(Path::Search, kind, query)?;
         let found = Query::parse(kind, query).and_then(|query| {
-            let count = if options.count > 0 { options.count } else { query.count.clamp(0, 10_000) };
-            let count = if count == 0 { 100 } else { count };
+            let count = on_a_page(options.count, query.count);
             pass.gate()?.search(&query, options.from, count)
         });
         if let Ok(page) = &found {
@@ -407,7 +407,7 @@ impl Session {
     }
 
     /// Makes the change set and fills in its event.
-    fn changed<'s>(&self, writes: Vec<Write>, pass: &mut Pass<'s>) -> Result<(Vec<Written>, Change<'s>)> {
+    fn changed<'s>(&self, writes: Vec<Write>, pass: &mut Pass<'s>) -> Result<(Vec<Written>, Draft<'s>)> {
         let alone = writes.len() == 1;
         let about = |event: &mut Event, kind: ResourceType, id: &str| {
             if alone {
@@ -416,14 +416,12 @@ impl Session {
         };
         let store = pass.store();
         let mut change = pass.change()?;
-        let gate = pass.gate()?;
         let event = &mut pass.event;
         let (mut done, mut hashes) = (Vec::with_capacity(writes.len()), Vec::new());
         for write in writes {
             let (bytes, expected) = match write {
                 Write::Delete(kind, id) => {
                     about(event, kind, &id);
-                    gate.may(Action::Delete, kind, &id)?;
                     let version = change.delete(kind, &id, None)?;
                     hashes.extend(Active::sha256(&[kind.name().as_bytes(), b"/", id.as_bytes(), b" deleted"]));
                     done.push(Written { kind, id, version, changed: true });
@@ -435,13 +433,10 @@ impl Session {
             let record = checked(store, bytes)?;
             let (kind, id) = (record.kind(), record.id().ok_or_else(|| Code::Internal.error())?.to_owned());
             about(event, kind, &id);
-            gate.may_put(&record)?;
-            if let Some(expected) = expected {
-                if change.current_version(kind, &id)?.unwrap_or(0) != expected {
-                    return Err(Code::Conflict.error());
-                }
-            }
-            let outcome = change.put(&record, &PutMeta::DIRECT)?;
+            let outcome = match expected {
+                Some(expected) => change.put_over(&record, &PutMeta::DIRECT, expected)?,
+                None => change.put(&record, &PutMeta::DIRECT)?,
+            };
             if outcome == Outcome::Created {
                 event.kind =
                     if event.kind == EventKind::Update && done.is_empty() { EventKind::Create } else { event.kind };
@@ -516,6 +511,13 @@ impl Drop for Session {
     }
 }
 
+/// How many records a page of a search has at most: as the options say, else as the query says; never more than an event can say whose
+/// they are.
+fn on_a_page(options: usize, query: usize) -> usize {
+    let asked = if options > 0 { options } else { query };
+    if asked == 0 { 100 } else { asked.min(audit::MOST_PATIENTS) }
+}
+
 /// The version of that number, where it is one that says something.
 fn version_of(gate: &Gate<'_>, kind: ResourceType, id: &str, version: u32) -> Result<Option<Stored>> {
     let mut all = gate.history(kind, id)?.into_iter();
@@ -565,4 +567,17 @@ pub(crate) fn with_id(bytes: &[u8], id: &str) -> Vec<u8> {
     out.extend_from_slice(format!("\"id\":\"{id}\",").as_bytes());
     out.extend_from_slice(&bytes[at..]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_a_page;
+
+    #[test]
+    fn a_page_shows_no_more_patients_than_its_event_can_name() {
+        assert_eq!((on_a_page(0, 0), on_a_page(0, 7), on_a_page(5, 7)), (100, 7, 5));
+        for (options, query) in [(usize::MAX, 0), (0, usize::MAX), (10_001, 1)] {
+            assert_eq!(on_a_page(options, query), crate::audit::MOST_PATIENTS);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::store::Snapshot;
 use std::collections::HashMap;
 
 /// Says in an event how many records were shown, and whose: one patient's, or those of several.
-pub(super) fn say_whose(event: &mut Event, shown: impl Iterator<Item = PatientNumber>) {
+pub(crate) fn say_whose(event: &mut Event, shown: impl Iterator<Item = PatientNumber>) {
     let mut patients: Vec<u32> = shown.map(|patient| patient.0).collect();
     event.count = patients.len() as u64;
     patients.sort_unstable();

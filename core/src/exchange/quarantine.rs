@@ -4,13 +4,15 @@
 //! its own address, the id the source knows it by, and what the addresses in it stand for.
 
 use super::import::{assigned_id, issue_of, ledger_context};
+use super::scan::type_and_id;
 use crate::crypto::{Active, Provider};
-use crate::ehr::{Pass, Path, Session, with_id};
+use crate::ehr::{Draft, Pass, Path, Session, with_id};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::json;
 use crate::ledger::{self, Fate, LedgerEntry, Quarantined};
 use crate::limits::Limits;
+use crate::record::is_id;
 use crate::schema::ResourceType;
 use crate::store::{Change, PutMeta, Reader, Store, Table, Writer};
 use crate::vault::{self, Context, RowKind};
@@ -37,7 +39,9 @@ impl Session {
     /// record has no id it gets the one that the other entries know it by.
     ///
     /// # Errors
-    /// - `quarantine-unknown`; `record-invalid` where it still has errors: it stays in quarantine.
+    /// - `quarantine-unknown`; `record-invalid` where it still has errors: it stays in quarantine. `invalid-argument`: what was
+    ///   mended is another record than what was kept. `denied`: it says what this session may not write, or would stand over what
+    ///   it may not see.
     pub fn release(&self, number: u64, mended: Option<&[u8]>) -> Result<(ResourceType, String)> {
         let mut pass = self.enter_for_all(Path::Release)?;
         match released(number, mended, &mut pass) {
@@ -54,7 +58,7 @@ fn released<'s>(
     number: u64,
     mended: Option<&[u8]>,
     pass: &mut Pass<'s>,
-) -> Result<((ResourceType, String), Change<'s>)> {
+) -> Result<((ResourceType, String), Draft<'s>)> {
     let store = pass.store();
     let key = number.to_be_bytes().to_vec();
     let mut change = pass.change()?;
@@ -77,11 +81,17 @@ fn released<'s>(
         return Err(Code::RecordInvalid.error().with_issues(vec![issue]));
     };
     (pass.event.resource, pass.event.id) = (Some(kind), id.clone());
+    if mended.is_some() && !is_the_same(&kept, kind, &id) {
+        return Err(Code::InvalidArgument.error().expected("the type and the id of the entry that was kept"));
+    }
     let resolve =
         |address: &str| kept.addresses.iter().find(|(known, _)| known == address).map(|(_, target)| target.clone());
-    let version = change
-        .put(&record, &PutMeta { resolve: &resolve, source: kept.source, entry: kept.entry, ..PutMeta::DIRECT })?
-        .version();
+    let meta = PutMeta { resolve: &resolve, source: kept.source, entry: kept.entry, ..PutMeta::DIRECT };
+    let version = match mended {
+        Some(_) => change.put(&record, &meta)?,
+        None => change.ungated().put(&record, &meta)?, // as it was imported, by who may import
+    }
+    .version();
     if let Some(address) = kept.full_url.as_deref().filter(|address| is_alias(address, kind, &id)) {
         change.alias(address, &format!("{kind}/{id}"))?;
     }
@@ -104,6 +114,14 @@ fn released<'s>(
     Ok(((kind, id), change))
 }
 
+/// Whether a mended record is the one that was kept, as far as that said which it was.
+fn is_the_same(kept: &Quarantined, kind: ResourceType, id: &str) -> bool {
+    let (named, _) = type_and_id(kept.bytes.expose());
+    let of = named.as_deref().and_then(ResourceType::from_name);
+    let free = kept.id.is_empty() || !is_id(kept.id.as_bytes());
+    of.is_none_or(|of| of == kind) && (free || kept.id == id)
+}
+
 /// Whether an address has to be remembered because it does not say by itself which record it stands for.
 pub(super) fn is_alias(address: &str, kind: ResourceType, id: &str) -> bool {
     let place = address
@@ -116,7 +134,7 @@ pub(super) fn is_alias(address: &str, kind: ResourceType, id: &str) -> bool {
 /// Lines of releases stand behind those of the import itself, whose numbers an import that is resumed goes on with.
 pub(super) const RELEASES: u32 = 1 << 31;
 
-fn put_release_line(store: &Store, change: &mut Change<'_>, source: u32, plain: &[u8]) -> Result<()> {
+fn put_release_line(store: &Store, change: &mut Draft<'_>, source: u32, plain: &[u8]) -> Result<()> {
     let key = |chunk: u32| [source.to_be_bytes(), chunk.to_be_bytes()].concat();
     let last = change.view().last(Table::Ledger, &key(RELEASES), &key(u32::MAX))?;
     let chunk = match last.as_ref().and_then(|(key, _)| key.last_chunk::<4>()) {

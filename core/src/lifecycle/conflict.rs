@@ -5,12 +5,12 @@ use super::differ::same;
 use super::merge::{Prefer, merge};
 use crate::audit::EventKind;
 use crate::crypto::{Active, Provider};
-use crate::ehr::{Gate, Pass, Path, Session, Written, checked};
+use crate::ehr::{Draft, Gate, Pass, Path, Session, Written, checked, say_whose};
 use crate::error::{Code, Result};
 use crate::phi::Phi;
 use crate::record::{Compartment, Record};
 use crate::schema::ResourceType;
-use crate::store::{AsideKey, AsideKind, Change, ChangeKind, Note, PutMeta, Reader, Writer};
+use crate::store::{AsideKey, AsideKind, ChangeKind, Note, PutMeta, Reader, Writer};
 use crate::time::Timestamp;
 
 /// What became of an edit.
@@ -35,7 +35,7 @@ pub struct Conflict {
     pub base: u32,
     /// The version that was current when the edit came; 0: the record had been deleted.
     pub theirs: u32,
-    /// The edit, whole.
+    /// The edit, as this session may see it; empty in a list: [`Session::conflict`] shows it.
     pub mine: Phi<Vec<u8>>,
     /// Who made it.
     pub by: String,
@@ -124,6 +124,8 @@ impl std::fmt::Debug for Choice {
     }
 }
 
+/// Most edits of one record that wait.
+const MOST_WAITING: usize = 64;
 const NAMES: [&str; 4] = ["theirs", "mine", "bytes", "nothing"];
 
 impl Conflict {
@@ -186,8 +188,8 @@ impl Session {
     /// When this returns, the new version or the parked edit is on disk with its audit event.
     ///
     /// # Errors
-    /// - `not-found`: there never was that version, or the record is not for this session; `hold`, `retracted`; else as
-    ///   [`Session::write`]. A refused edit is kept nowhere.
+    /// - `not-found`: there never was that version, or the record is not for this session; `hold`, `retracted`; `limit-count`: 64
+    ///   edits of the record wait already; else as [`Session::write`]. A refused edit is kept nowhere.
     pub fn write_merged(&self, record: &[u8], base: u32) -> Result<Edit> {
         let mut pass = self.enter_for_all(Path::WriteMerged)?;
         match edited(&mut pass, record, base) {
@@ -199,7 +201,7 @@ impl Session {
         }
     }
 
-    /// The conflicts of a patient, or all; those that were settled too.
+    /// The conflicts of a patient, or all; those that were settled too. Without the edits themselves.
     ///
     /// # Errors
     /// - `denied`, `not-found`, `audit-unavailable`.
@@ -213,17 +215,19 @@ impl Session {
             let rows = gate.ungated().asides(AsideKind::Conflict, patient)?;
             let mut all = Vec::new();
             for (key, plain) in rows {
-                let conflict = Conflict::decode(key.number, &plain)?;
-                if is_shown(&gate, &conflict)? {
-                    all.push(conflict);
+                pass.watch().look()?;
+                let mut conflict = Conflict::decode(key.number, &plain)?;
+                if may_see(&gate, key, &conflict)?.is_some() {
+                    conflict.mine = Phi::new(Vec::new());
+                    all.push((key.patient, conflict));
                 }
             }
             Ok(all)
         });
         if let Ok(all) = &found {
-            pass.event.count = all.len() as u64;
+            say_whose(&mut pass.event, all.iter().map(|(patient, _)| *patient));
         }
-        pass.show(found)
+        pass.show(found).map(|all| all.into_iter().map(|(_, conflict)| conflict).collect())
     }
 
     /// Both sides of a conflict, what they come from, and what is current now.
@@ -233,15 +237,18 @@ impl Session {
     pub fn conflict(&self, number: u64) -> Result<(Conflict, Sides)> {
         let mut pass = self.enter_for_all(Path::Conflict)?;
         let found = pass.gate().and_then(|gate| {
-            let (_, conflict) = shown(&gate, number)?;
+            let (key, mut conflict, mine) = shown(&gate, number)?;
+            conflict.mine = mine;
             let sides = sides(&gate, &conflict)?;
-            Ok((conflict, sides))
+            Ok((key, conflict, sides))
         });
-        if let Ok((conflict, _)) = &found {
+        if let Ok((key, conflict, _)) = &found {
             (pass.event.resource, pass.event.id) = (Some(conflict.kind), conflict.id.clone());
+            (pass.event.patient, pass.event.compartment) = (key.patient.0, key.compartment);
+            pass.event.version = conflict.theirs;
             pass.event.count = 1;
         }
-        pass.show(found)
+        pass.show(found).map(|(_, conflict, sides)| (conflict, sides))
     }
 
     /// Settles a conflict, however long it waited. `seen` is the version that was current when it was looked at (0: the record
@@ -267,16 +274,25 @@ pub(super) fn about(plain: &[u8]) -> Result<(ResourceType, String)> {
     Conflict::decode(0, plain).map(|conflict| (conflict.kind, conflict.id))
 }
 
-/// Whether the session may see what the conflict is about.
-fn is_shown(gate: &Gate<'_>, conflict: &Conflict) -> Result<bool> {
-    Ok(!gate.history(conflict.kind, &conflict.id)?.is_empty())
+/// The edit as the session may see it; None where it may not, or not what the edit is about.
+fn may_see(gate: &Gate<'_>, key: AsideKey, conflict: &Conflict) -> Result<Option<Phi<Vec<u8>>>> {
+    if gate.history(conflict.kind, &conflict.id)?.is_empty() {
+        return Ok(None);
+    }
+    let mine = Record::parse(conflict.mine.expose())?;
+    // It may say another patient than the record it is an edit of: whoever sees it has to do with both.
+    let own = gate.ungated().patient_of(&mine, &|_| None)?.unwrap_or(key.patient);
+    let seen = gate.unwritten(&mine, key.patient, &conflict.by)?;
+    let seen = if own == key.patient || seen.is_none() { seen } else { gate.unwritten(&mine, own, &conflict.by)? };
+    Ok(seen.map(Phi::new))
 }
 
-fn shown(gate: &Gate<'_>, number: u64) -> Result<(AsideKey, Conflict)> {
+fn shown(gate: &Gate<'_>, number: u64) -> Result<(AsideKey, Conflict, Phi<Vec<u8>>)> {
     let unknown = || Code::ConflictUnknown.error();
     let (key, plain) = gate.ungated().aside(AsideKind::Conflict, number)?.ok_or_else(unknown)?;
     let conflict = Conflict::decode(number, &plain)?;
-    if is_shown(gate, &conflict)? { Ok((key, conflict)) } else { Err(unknown()) }
+    let mine = may_see(gate, key, &conflict)?.ok_or_else(unknown)?;
+    Ok((key, conflict, mine))
 }
 
 fn sides(gate: &Gate<'_>, conflict: &Conflict) -> Result<Sides> {
@@ -294,17 +310,17 @@ fn sides(gate: &Gate<'_>, conflict: &Conflict) -> Result<Sides> {
     })
 }
 
-fn edited<'s>(pass: &mut Pass<'s>, bytes: &[u8], base: u32) -> Result<(Edit, Change<'s>)> {
+fn edited<'s>(pass: &mut Pass<'s>, bytes: &[u8], base: u32) -> Result<(Edit, Draft<'s>)> {
     let mine = checked(pass.store(), bytes.to_vec())?;
     let (kind, id) = (mine.kind(), mine.id().ok_or_else(|| Code::Internal.error())?.to_owned());
     (pass.event.resource, pass.event.id) = (Some(kind), id.clone());
-    let mut change = pass.change()?;
+    let change = pass.change()?;
     let current = change.current(kind, &id)?;
-    let gate = pass.gate()?;
+    let gate = change.gate();
     if current.is_some() && gate.current(kind, &id)?.is_none() {
         return Err(Code::NotFound.error());
     }
-    gate.may_put(&mine)?;
+    gate.may_put(&mine, &|_| None)?;
     let from = match base {
         0 => None,
         _ => Some(change.version(kind, &id, base)?.ok_or_else(|| Code::NotFound.error())?),
@@ -338,15 +354,12 @@ fn edited<'s>(pass: &mut Pass<'s>, bytes: &[u8], base: u32) -> Result<(Edit, Cha
             }
             (version, vec![kind.name().to_owned()])
         }
-        (None, Some(_)) => {
-            change.may_put(&mine, &PutMeta { note: Some(&note), ..PutMeta::DIRECT })?; // retracted, on hold
-            (0, Vec::new())
-        }
+        (None, Some(_)) => (0, Vec::new()),
     };
     park(pass, change, (mine, base), version, clashes)
 }
 
-fn put<'s>(pass: &mut Pass<'s>, mut change: Change<'s>, record: &Record, note: &Note) -> Result<(Edit, Change<'s>)> {
+fn put<'s>(pass: &mut Pass<'s>, mut change: Draft<'s>, record: &Record, note: &Note) -> Result<(Edit, Draft<'s>)> {
     let (kind, id) = (record.kind(), record.id().unwrap_or_default().to_owned());
     let before = change.current(kind, &id)?;
     let first = before.is_none();
@@ -364,14 +377,31 @@ fn put<'s>(pass: &mut Pass<'s>, mut change: Change<'s>, record: &Record, note: &
 
 fn park<'s>(
     pass: &mut Pass<'s>,
-    mut change: Change<'s>,
+    mut change: Draft<'s>,
     (mine, base): (Record, u32),
     theirs: u32,
     clashes: Vec<String>,
-) -> Result<(Edit, Change<'s>)> {
+) -> Result<(Edit, Draft<'s>)> {
     let (kind, id) = (mine.kind(), mine.id().unwrap_or_default().to_owned());
     let (patient, compartment) = change.chart_of(kind, &id)?.ok_or_else(|| Code::Internal.error())?;
-    change.may_put(&mine, &PutMeta { source: 1, ..PutMeta::DIRECT })?; // what is on hold is not even waited upon
+    // What is retracted or on hold is not even waited upon.
+    change.may_put(&mine, &PutMeta { source: 1, ..PutMeta::DIRECT })?;
+    let mut waiting = 0;
+    for (key, plain) in change.asides(AsideKind::Conflict, Some(patient))? {
+        let other = Conflict::decode(key.number, &plain)?;
+        if (other.kind, other.id.as_str()) != (kind, id.as_str()) || other.settled.is_some() {
+            continue;
+        }
+        if other.mine.expose() == mine.original() && other.base == base && other.by == pass.session().actor.id {
+            pass.event.kind = EventKind::ConflictParked;
+            (pass.event.patient, pass.event.compartment) = (patient.0, key.compartment);
+            return Ok((Edit::Parked(other.number), change)); // sent again: it waits already
+        }
+        waiting += 1;
+    }
+    if waiting >= MOST_WAITING {
+        return Err(Code::LimitCount.error());
+    }
     let number = change.aside_number()?;
     let compartment = compartment.max(Compartment::of(&mine) as u8);
     let conflict = Conflict {
@@ -402,10 +432,10 @@ fn settled<'s>(
     choice: &Choice,
     seen: u32,
     reason: &Reason,
-) -> Result<(Conflict, Change<'s>)> {
+) -> Result<(Conflict, Draft<'s>)> {
     let note = reason.note(ChangeKind::Merge)?;
-    shown(&pass.gate()?, number)?;
     let mut change = pass.change()?;
+    let (_, _, seen_mine) = shown(change.gate(), number)?;
     let unknown = || Code::ConflictUnknown.error();
     let (key, plain) = change.aside(AsideKind::Conflict, number)?.ok_or_else(unknown)?;
     let mut conflict = Conflict::decode(number, &plain)?;
@@ -452,14 +482,16 @@ fn settled<'s>(
         }
         None => seen,
     };
-    conflict.settled = Some(Settled {
+    let settled = Settled {
         by: pass.session().actor.id.clone(),
         at: pass.now(),
         how: choice.name(),
         reason: reason.text.clone(),
         version,
-    });
+    };
+    conflict.settled = Some(settled);
     change.aside_put(key, &conflict.encode())?;
+    conflict.mine = seen_mine;
     (pass.event.version, pass.event.count) = (version, 1);
     pass.event.on_behalf_of = reason.on_behalf.clone().unwrap_or_default();
     Ok((conflict, change))

@@ -145,7 +145,7 @@ impl Session {
     /// - `proposal-unknown`: there is none of that number that waits; `denied`.
     pub fn withdraw_destroy(&self, number: u64) -> Result<Proposal> {
         let mut pass = self.enter_for_all(Path::WithdrawDestroy)?;
-        let made = pass.change().and_then(|mut change| {
+        let made = pass.ungated_change().and_then(|mut change| {
             let mut proposal = waiting(&change, number)?;
             proposal.state = ProposalState::Withdrawn;
             proposal.ended = Some((self.actor.id.clone(), pass.now()));
@@ -268,7 +268,7 @@ fn refuse_early(snapshot: &Snapshot<'_>, chart: &[Stored], kind: Option<Resource
 /// A change set, and what is committed before it: nobody else's change set lies between the two.
 fn alone<'s>(pass: &Pass<'s>) -> Result<(Change<'s>, Snapshot<'s>)> {
     for _ in 0..1000 {
-        let change = pass.change()?;
+        let change = pass.ungated_change()?;
         let snapshot = pass.ungated_snapshot()?;
         if snapshot.next_commit()? == change.number() {
             return Ok((change, snapshot));

@@ -4,11 +4,11 @@ use super::differ;
 use crate::access::{Purpose, Role};
 use crate::audit::EventKind;
 use crate::crypto::{Active, Provider};
-use crate::ehr::{Pass, Path, Session, Written, checked};
+use crate::ehr::{Draft, Pass, Path, Session, Written, checked};
 use crate::error::{Code, Result};
 use crate::record::Record;
 use crate::schema::ResourceType;
-use crate::store::{Change, ChangeKind, Note, Outcome, PutMeta, Stored};
+use crate::store::{ChangeKind, Note, Outcome, PutMeta, Stored};
 use crate::time::Timestamp;
 
 /// Why an entry is changed. The author is the actor of the session; whoever they act for is named here.
@@ -203,7 +203,10 @@ impl Session {
     }
 
     /// Who had been shown an entry: before it was retracted, where it is. It reads the audit log and says what stands there:
-    /// reads by name, histories, charts and exports that held it. Of a search the log knows whose records of the type it showed:
+    /// reads by name, histories, charts and exports that may have held it. What was shown before the event that says the entry was
+    /// written, or after the one that says it was retracted, is not listed, whatever the clocks said; where the entry came in with
+    /// others (an import, a change set), the log does not say which event that was, and what was shown before is listed too. Of a
+    /// search the log knows whose records of the type it showed:
     /// those that showed any of this patient's are listed, since the entry may have been among them.
     ///
     /// # Errors
@@ -275,7 +278,7 @@ impl Session {
 }
 
 /// Fills the event in with what is written. The words of the reason stay with the record and are destroyed with it; an event lives on.
-pub(super) fn about(pass: &mut Pass<'_>, change: &Change<'_>, reason: &Reason, version: u32, of: &[&[u8]]) {
+pub(super) fn about(pass: &mut Pass<'_>, change: &Draft<'_>, reason: &Reason, version: u32, of: &[&[u8]]) {
     pass.event.patient = change.last_patient().map_or(0, |patient| patient.0);
     pass.event.on_behalf_of = reason.on_behalf.clone().unwrap_or_default();
     pass.event.version = version;
@@ -289,15 +292,13 @@ fn said_otherwise<'s>(
     record: &[u8],
     expected: u32,
     reason: &Reason,
-) -> Result<(Written, Change<'s>)> {
+) -> Result<(Written, Draft<'s>)> {
     let note = reason.note(kind)?;
     let record = checked(pass.store(), record.to_vec())?;
     let (of, id) = (record.kind(), record.id().ok_or_else(|| Code::Internal.error())?.to_owned());
     (pass.event.resource, pass.event.id) = (Some(of), id.clone());
     let mut change = pass.change()?;
-    let gate = pass.gate()?;
-    gate.current(of, &id)?.ok_or_else(|| Code::NotFound.error())?;
-    gate.may_put(&record)?;
+    change.gate().current(of, &id)?.ok_or_else(|| Code::NotFound.error())?;
     let (version, bytes) = change.current(of, &id)?.ok_or_else(|| Code::NotFound.error())?;
     if version != expected {
         return Err(Code::Conflict.error());
@@ -318,10 +319,10 @@ fn retracted<'s>(
     id: &str,
     expected: u32,
     reason: &Reason,
-) -> Result<(u32, Change<'s>)> {
+) -> Result<(u32, Draft<'s>)> {
     let note = reason.note(ChangeKind::Retract)?;
-    pass.gate()?.current(kind, id)?.ok_or_else(|| Code::NotFound.error())?;
     let mut change = pass.change()?;
+    change.gate().current(kind, id)?.ok_or_else(|| Code::NotFound.error())?;
     if change.current_version(kind, id)?.ok_or_else(|| Code::NotFound.error())? != expected {
         return Err(Code::Conflict.error());
     }
@@ -330,11 +331,11 @@ fn retracted<'s>(
     Ok((version, change))
 }
 
-fn restored<'s>(pass: &mut Pass<'s>, kind: ResourceType, id: &str, reason: &Reason) -> Result<(u32, Change<'s>)> {
+fn restored<'s>(pass: &mut Pass<'s>, kind: ResourceType, id: &str, reason: &Reason) -> Result<(u32, Draft<'s>)> {
     let note = reason.note(ChangeKind::Restore)?;
-    let hidden = pass.gate()?.retracted(kind, id)?;
-    let newest = hidden.first().ok_or_else(|| Code::NotFound.error())?;
     let mut change = pass.change()?;
+    let hidden = change.gate().retracted(kind, id)?;
+    let newest = hidden.first().ok_or_else(|| Code::NotFound.error())?;
     let version = change.restore(kind, id, &note)?.version();
     about(pass, &change, reason, version, &[newest.bytes()]);
     Ok((version, change))
@@ -367,12 +368,13 @@ const EVENTS: usize = 4096;
 fn viewers(pass: &Pass<'_>, kind: ResourceType, id: &str) -> Result<Vec<Viewer>> {
     let gate = pass.gate()?;
     let mut versions = gate.retracted(kind, id)?;
-    let until = versions.first().map(Stored::at);
+    let retraction = versions.first().map(Stored::version);
     if versions.is_empty() {
         versions = gate.history(kind, id)?;
     }
-    let (Some(newest), Some(first)) = (versions.first(), versions.last()) else { return Err(Code::NotFound.error()) };
-    let (patient, from) = (newest.patient().0, first.at());
+    let newest = versions.first().ok_or_else(|| Code::NotFound.error())?;
+    let patient = newest.patient().0;
+    let mut is_over = false;
     pass.flush()?; // events of reads that wait are part of the log
     let (mut found, mut next) = (Vec::new(), 0);
     loop {
@@ -380,10 +382,23 @@ fn viewers(pass: &Pass<'_>, kind: ResourceType, id: &str) -> Result<Vec<Viewer>>
         let Some((last, _)) = events.last() else { return Ok(found) };
         next = last + 1;
         for (number, event) in events {
-            let in_time = event.at >= from && until.is_none_or(|until| event.at <= until) && event.failed.is_none();
+            if event.failed.is_some() {
+                continue;
+            }
             let by_name = event.resource == Some(kind) && event.id == id;
+            match event.kind {
+                // It was not there to be seen before.
+                EventKind::Create | EventKind::Update | EventKind::Release if by_name && event.version == 1 => {
+                    found.clear();
+                }
+                EventKind::Retract if by_name && Some(event.version) == retraction => is_over = true,
+                _ => {}
+            }
             let shown = match event.kind {
-                EventKind::Read | EventKind::History => by_name,
+                // One that was under way when it was retracted says so later.
+                EventKind::Read => by_name,
+                _ if is_over => false,
+                EventKind::History => by_name,
                 EventKind::Search => {
                     event.resource == Some(kind) && (event.patient == patient || event.patients.contains(&patient))
                 }
@@ -391,7 +406,7 @@ fn viewers(pass: &Pass<'_>, kind: ResourceType, id: &str) -> Result<Vec<Viewer>>
                 EventKind::Export => event.patient == patient || event.patient == 0,
                 _ => false,
             };
-            if in_time && shown {
+            if shown {
                 found.push(Viewer {
                     role: Role::ALL.iter().copied().find(|role| *role as u8 == event.role),
                     purpose: Purpose::ALL.iter().copied().find(|purpose| *purpose as u8 == event.purpose),

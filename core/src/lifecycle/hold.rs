@@ -1,11 +1,11 @@
 //! Legal holds: placed, listed, released. What a hold covers is refused in the change set, in `store`, for every call alike.
 
 use super::Reason;
-use crate::ehr::{Pass, Path, Session};
+use crate::ehr::{Draft, Pass, Path, Session};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::schema::ResourceType;
-use crate::store::{AsideKind, Change, Hold, Released};
+use crate::store::{AsideKind, Hold, Released};
 
 impl Session {
     /// Puts a patient's whole chart, or one record, on legal hold: until it is released, what it covers cannot be amended,
@@ -71,7 +71,7 @@ fn placed<'s>(
     record: Option<(ResourceType, &str)>,
     contact: &str,
     reason: &Reason,
-) -> Result<(Hold, Change<'s>)> {
+) -> Result<(Hold, Draft<'s>)> {
     reason.check()?;
     if contact.trim().is_empty() || contact.len() > 512 {
         return Err(Code::InvalidArgument.error().expected("whom to ask, in 1 to 512 bytes"));
@@ -102,7 +102,7 @@ fn placed<'s>(
     Ok((hold, change))
 }
 
-fn released<'s>(pass: &mut Pass<'s>, number: u64, reason: &Reason) -> Result<(Hold, Change<'s>)> {
+fn released<'s>(pass: &mut Pass<'s>, number: u64, reason: &Reason) -> Result<(Hold, Draft<'s>)> {
     reason.check()?;
     let mut change = pass.change()?;
     let (key, plain) = change.aside(AsideKind::Hold, number)?.ok_or_else(|| Code::NotFound.error())?;

@@ -58,8 +58,25 @@ const ADDED: &[&str] = &[
 /// Brings `theirs` and `mine`, both made from `base`, together.
 pub(super) fn merge(base: &Record, theirs: &Record, mine: &Record, prefer: Prefer) -> Merge {
     let mut merger = Merger { prefer, clashes: Vec::new() };
+    // Whose it is goes together with all the rest of it, down to a note.
+    if whose(theirs) != whose(mine) {
+        merger.clash(theirs.root());
+        return Merge { value: Value::from(*merger.preferred(&theirs.root(), &mine.root())), clashes: merger.clashes };
+    }
     let value = merger.object(base.root(), theirs.root(), mine.root(), Place::Root);
     Merge { value, clashes: merger.clashes }
+}
+
+/// What a record says about whose it is: the references by which it gets into a chart.
+fn whose(record: &Record) -> Vec<String> {
+    let mut all = Vec::new();
+    for path in record.kind().patient_paths() {
+        record.select(path, |node| {
+            let reference = node.text("reference").map(|text| text.into_owned());
+            all.push(reference.unwrap_or_else(|| String::from_utf8_lossy(&Value::from(node).to_json()).into_owned()));
+        });
+    }
+    all
 }
 
 struct Merger {

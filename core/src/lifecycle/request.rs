@@ -3,12 +3,12 @@
 
 use super::Reason;
 use crate::crypto::{Active, Provider};
-use crate::ehr::{Gate, Pass, Path, Session, checked};
+use crate::ehr::{Draft, Gate, Pass, Path, Session, checked};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::phi::Phi;
 use crate::schema::ResourceType;
-use crate::store::{AsideKey, AsideKind, Change, ChangeKind, PutMeta, Reader, Writer};
+use crate::store::{AsideKey, AsideKind, ChangeKind, PutMeta, Reader, Writer};
 use crate::time::Timestamp;
 
 const DAY: i64 = 86_400_000_000;
@@ -326,11 +326,11 @@ impl Session {
                 if !named {
                     return Err(Code::InvalidArgument.error().expected("the entry that the request is about"));
                 }
-                let current = change.current_version(record.kind(), record.id().unwrap_or_default())?;
-                if current != Some(expected) {
+                let meta = PutMeta { note: Some(&note), ..PutMeta::DIRECT };
+                if expected == 0 {
                     return Err(Code::Conflict.error());
                 }
-                request.amended = change.put(&record, &PutMeta { note: Some(&note), ..PutMeta::DIRECT })?.version();
+                request.amended = change.put_over(&record, &meta, expected)?.version();
                 pass.event.version = request.amended;
                 pass.event.digest = Active::sha256(&[record.original()]);
             }
@@ -406,16 +406,15 @@ impl Session {
         &'s self,
         path: Path,
         number: u64,
-        step: impl FnOnce(&mut Pass<'s>, &mut Request, &mut Change<'s>) -> Result<()>,
+        step: impl FnOnce(&mut Pass<'s>, &mut Request, &mut Draft<'s>) -> Result<()>,
     ) -> Result<Request> {
         let mut pass = self.enter(path)?;
         let decided = || {
             let unknown = || Code::RequestUnknown.error();
-            let gate = pass.gate()?;
             let mut change = pass.change()?;
             let (key, plain) = change.aside(AsideKind::Request, number)?.ok_or_else(unknown)?;
             let mut request = Request::decode(key, &plain)?;
-            if gate.patient(&request.patient_id)? != Some(request.patient) {
+            if !is_shown(change.gate(), &request)? {
                 return Err(unknown());
             }
             about(&mut pass, &request);
@@ -466,12 +465,12 @@ fn asked<'s>(
     patient_id: &str,
     record: Option<(ResourceType, &str)>,
     text: &str,
-) -> Result<(Request, Change<'s>)> {
+) -> Result<(Request, Draft<'s>)> {
     let not_found = || Code::NotFound.error();
     let asked = said(pass, text)?;
-    let gate = pass.gate()?;
-    let patient = gate.patient(patient_id)?.ok_or_else(not_found)?;
     let mut change = pass.change()?;
+    let gate = change.gate();
+    let patient = gate.patient(patient_id)?.ok_or_else(not_found)?;
     let (version, compartment) = match record {
         Some((of, id)) => {
             let stored = gate.current(of, id)?.filter(|stored| stored.patient() == patient).ok_or_else(not_found)?;
@@ -503,16 +502,21 @@ fn asked<'s>(
     Ok((request, change))
 }
 
+/// Whether the session may see what a request is about.
+fn is_shown(gate: &Gate<'_>, request: &Request) -> Result<bool> {
+    let shown = match &request.record {
+        Some((kind, id)) => !gate.history(*kind, id)?.is_empty() || !gate.retracted(*kind, id)?.is_empty(),
+        None => true,
+    };
+    Ok(shown && gate.patient(&request.patient_id)? == Some(request.patient))
+}
+
 /// The requests of a patient, or all, behind the gate: one about an entry that is withheld is withheld.
 pub(super) fn requests_of(gate: &Gate<'_>, patient: Option<PatientNumber>) -> Result<Vec<Request>> {
     let mut all = Vec::new();
     for (key, plain) in gate.ungated().asides(AsideKind::Request, patient)? {
         let request = Request::decode(key, &plain)?;
-        let shown = match &request.record {
-            Some((kind, id)) => !gate.history(*kind, id)?.is_empty() || !gate.retracted(*kind, id)?.is_empty(),
-            None => true,
-        };
-        if shown && gate.patient(&request.patient_id)? == Some(request.patient) {
+        if is_shown(gate, &request)? {
             all.push(request);
         }
     }

@@ -199,7 +199,7 @@ impl Session {
     /// - `denied`, `audit-unavailable`, `store-io`.
     pub fn set_retention(&self, retention: &Retention) -> Result<()> {
         let pass = self.enter_for_all(Path::SetRetention)?;
-        let made = pass.change().and_then(|mut change| {
+        let made = pass.ungated_change().and_then(|mut change| {
             change.set_retention(&retention.encode())?;
             Ok(change)
         });

@@ -3,7 +3,7 @@
 //! A compartment has keys, blocks and an index of its own, so that it can be withheld or destroyed while the rest of the chart
 //! stays whole. One function decides, for whoever writes, withholds or reports.
 
-use super::Record;
+use super::{Node, Record};
 
 /// A part of a patient's chart with keys of its own. Numbers are part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,26 +43,45 @@ impl Compartment {
         }
     }
 
-    /// The compartment of a record, by the codes in `meta.security`; where it has several, the one that is guarded most.
-    /// A label without a system counts: it is safer to guard too much.
+    /// The compartment of a record, by the codes of its labels, those of contained resources and entries included; where it has
+    /// several, the one that is guarded most. The system of a label does not matter: it is safer to guard too much.
     pub fn of(record: &Record) -> Compartment {
-        let Some(meta) = record.root().get("meta") else { return Compartment::Normal };
-        let labels = meta
-            .list("security")
-            .filter(|label| label.text("system").is_none_or(|system| ACT_CODE.contains(&&*system)));
-        labels.filter_map(|label| of_code(&label.text("code")?)).max().unwrap_or(Compartment::Normal)
+        let mut found = Compartment::Normal;
+        each_label(record, &mut |label| {
+            let asked = label.text("code").and_then(|code| of_code(&code));
+            found = found.max(asked.unwrap_or(Compartment::Normal));
+        });
+        found
     }
 }
 
-/// HL7's ActCode, under its names of R4 and before.
-const ACT_CODE: [&str; 4] = [
-    "http://terminology.hl7.org/CodeSystem/v3-ActCode",
-    "http://hl7.org/fhir/v3/ActCode",
-    "http://terminology.hl7.org/CodeSystem/ActCode",
-    "urn:oid:2.16.840.1.113883.5.4",
-];
+/// Visits the labels of a resource and of everything in it: `meta.security` of itself, of contained resources and of entries. Labels
+/// that say what may be done with a record (purposes, integrity) are not among them.
+pub(crate) fn each_label(record: &Record, visit: &mut dyn FnMut(Node<'_>)) {
+    labels_in(record.root(), visit);
+}
 
-/// What a code of HL7's ActCode asks for; None where it asks for no compartment of its own.
+fn labels_in(resource: Node<'_>, visit: &mut dyn FnMut(Node<'_>)) {
+    if let Some(meta) = resource.get("meta") {
+        for label in meta.list("security") {
+            let system = label.text("system").unwrap_or_default();
+            let name = system.rsplit(['/', ':']).next().unwrap_or_default();
+            if !matches!(name, "v3-ActReason" | "ActReason" | "v3-ObservationValue" | "ObservationValue") {
+                visit(label);
+            }
+        }
+    }
+    for contained in resource.list("contained") {
+        labels_in(contained, visit);
+    }
+    for entry in resource.list("entry") {
+        if let Some(resource) = entry.get("resource") {
+            labels_in(resource, visit);
+        }
+    }
+}
+
+/// What a code asks for; None where it asks for no compartment of its own.
 fn of_code(code: &str) -> Option<Compartment> {
     match code {
         "ETH" | "ETHUD" | "OPIOIDUD" | "SUD" | "42CFRPart2" => Some(Compartment::SubstanceUse),
@@ -95,12 +114,36 @@ mod tests {
                 r#"[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]"#.to_owned(),
                 Compartment::Normal,
             ),
-            (r#"[{"system":"http://example.org/labels","code":"SUD"}]"#.to_owned(), Compartment::Normal),
+            (r#"[{"system":"http://example.org/labels","code":"SUD"}]"#.to_owned(), Compartment::SubstanceUse),
+            (
+                r#"[{"system":"https://TERMINOLOGY.hl7.org/x","code":"PSYTHPN"}]"#.to_owned(),
+                Compartment::PsychotherapyNotes,
+            ),
+            (
+                r#"[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"SUD"}]"#.to_owned(),
+                Compartment::Normal,
+            ),
         ] {
             assert_eq!(of(&security), expected, "{security}");
         }
         let plain = Record::parse(br#"{"resourceType":"Observation","status":"final"}"#).expect("a resource");
         assert_eq!(Compartment::of(&plain), Compartment::Normal);
+    }
+
+    #[test]
+    fn what_a_resource_holds_is_guarded_as_what_it_is() {
+        let note =
+            r#"{"resourceType":"Observation","id":"n","meta":{"security":[{"code":"PSYTHPN"}]},"status":"final"}"#;
+        for json in [
+            format!(r#"{{"resourceType":"Basic","contained":[{note}]}}"#),
+            format!(r#"{{"resourceType":"Bundle","type":"document","entry":[{{"resource":{note}}}]}}"#),
+            format!(
+                r#"{{"resourceType":"Bundle","entry":[{{"resource":{{"resourceType":"Basic","contained":[{note}]}}}}]}}"#
+            ),
+        ] {
+            let record = Record::parse(json.as_bytes()).expect("a resource");
+            assert_eq!(Compartment::of(&record), Compartment::PsychotherapyNotes, "{json}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod value;
 mod write;
 
 pub use labels::Compartment;
+pub(crate) use labels::each_label;
 pub use node::{Entries, Items, Node, NodeKind};
 pub(crate) use node::{hex4, unescape};
 pub use value::Value;

@@ -69,7 +69,7 @@ impl Table {
 }
 
 /// What is written atomically: rows to put and rows to delete, sorted by table and key.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     rows: [BTreeMap<Vec<u8>, Option<Vec<u8>>>; Table::ALL.len()],
 }
@@ -231,7 +231,7 @@ pub trait Backend: Send + Sync {
 pub(super) struct Overlay {
     pub(super) view: Arc<dyn ReadView>,
     /// Change sets that share the next commit.
-    pub(super) under: Batch,
+    pub(super) under: Arc<Batch>,
     /// This change set.
     pub(super) mine: Batch,
 }
@@ -341,7 +341,7 @@ mod tests {
                     };
                 }
             }
-            let (overlay, model) = (Overlay { view: Arc::new(Rows(below)), under, mine }, Rows(model));
+            let (overlay, model) = (Overlay { view: Arc::new(Rows(below)), under: Arc::new(under), mine }, Rows(model));
             let all = |view: &dyn ReadView| {
                 let mut rows = Vec::new();
                 view.range(Table::Meta, &[from], &[to], &mut |key, value| {

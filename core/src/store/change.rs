@@ -5,7 +5,7 @@ use super::group::Writing;
 use super::hold::Hold;
 use super::layout::{self, BLOCK_BYTES, BLOCK_PACKED, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
 use super::note::{ChangeKind, Note};
-use super::{Batch, ReadView, State, Store, Table, pair, patient_row, terms};
+use super::{Batch, ReadView, Snapshot, State, Store, Table, pair, patient_row, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::{Compartment, Record};
@@ -176,7 +176,7 @@ impl Store {
                 return Err(error);
             }
         };
-        let rows = Overlay { view, under, mine: Batch::default() };
+        let rows = Overlay { view, under: Arc::new(under), mine: Batch::default() };
         let state = State { next_commit: 0, next_patient: 0, at };
         let mut change = Change {
             store: self,
@@ -206,6 +206,20 @@ impl Store {
         change.state = self.read_state(&change.rows)?;
         change.state.at = at.max(change.state.at);
         Ok(change)
+    }
+}
+
+impl<'s> Change<'s> {
+    /// What this change set is made upon: what is committed, and what change sets before it left to the same commit. What it
+    /// writes itself is not in it.
+    pub(crate) fn made_upon(&self) -> Snapshot<'s> {
+        let view = self.rows.view.clone();
+        if self.rows.under.is_empty() {
+            return Snapshot { store: self.store, view, fresh: None };
+        }
+        let under = self.rows.under.clone();
+        let rows = Overlay { view, under: under.clone(), mine: Batch::default() };
+        Snapshot { store: self.store, view: Arc::new(rows), fresh: Some(under) }
     }
 }
 
@@ -496,12 +510,10 @@ impl Change<'_> {
         self.store.write_state(&mut self.rows.mine, state)?;
         self.rows.mine.check()?;
         let mut writing = self.writing.take().ok_or_else(|| Code::Internal.error())?;
-        writing.batch = std::mem::take(&mut self.rows.under);
+        writing.batch = Arc::unwrap_or_clone(std::mem::take(&mut self.rows.under));
         writing.batch.absorb(std::mem::take(&mut self.rows.mine));
+        writing.tells |= self.tells;
         let settled = self.store.settle(writing);
-        if self.tells {
-            self.store.told.fetch_add(1, std::sync::atomic::Ordering::Release);
-        }
         if !self.forgotten.is_empty() {
             self.store.forget(&self.forgotten);
         }
@@ -600,7 +612,7 @@ impl Change<'_> {
 
     pub(super) fn at(&self, place: Place) -> Result<Newest> {
         let number = pair((place.patient, place.block));
-        let fresh = [&self.rows.mine, &self.rows.under].iter().any(|batch| batch.get(Table::Block, &number).is_some());
+        let fresh = [&self.rows.mine, &*self.rows.under].iter().any(|batch| batch.get(Table::Block, &number).is_some());
         let block = if fresh {
             let key = self.charts.get(&place.chart()).map(|state| &state.key);
             self.store.block(&self.rows, place, key, false)?
@@ -799,7 +811,7 @@ impl Drop for Change<'_> {
     /// Gives the turn back; change sets before this one keep what they wrote.
     fn drop(&mut self) {
         if let Some(mut writing) = self.writing.take() {
-            writing.batch = std::mem::take(&mut self.rows.under);
+            writing.batch = Arc::unwrap_or_clone(std::mem::take(&mut self.rows.under));
             self.store.pass(writing);
         }
     }

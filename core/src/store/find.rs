@@ -314,7 +314,12 @@ impl Snapshot<'_> {
     pub(super) fn index(&self, patient: u32) -> Result<PatientIndex> {
         let mut made = PatientIndex { segments: Vec::new(), dead: HashSet::new() };
         for (number, _) in self.store.segment_numbers(&*self.view, patient)? {
-            let segment = self.store.segment(&*self.view, (patient, number), None, true)?;
+            let segment = self.store.segment(
+                &*self.view,
+                (patient, number),
+                None,
+                self.keeps(Table::Index, (patient, number)),
+            )?;
             made.dead.extend(&segment.dead);
             made.segments.push(segment);
         }

@@ -17,6 +17,8 @@ pub(super) struct Writing {
     /// How many change sets those are.
     members: usize,
     shared: Arc<Shared>,
+    /// Whether they wrote a record that tells who may see what.
+    pub(super) tells: bool,
     /// Tokens computed lately, by a hash of what they stand for.
     pub(super) tokens: std::collections::HashMap<u64, [u8; 8]>,
 }
@@ -82,6 +84,10 @@ impl Store {
         writing.members = 0;
         let result = self.backend.commit(&batch);
         *lock(&self.latest) = None;
+        // While the turn is held and the new view is what is given: nobody holds the old one for what is told now.
+        if std::mem::take(&mut writing.tells) {
+            self.told.fetch_add(1, std::sync::atomic::Ordering::Release);
+        }
         *lock(&shared.result) = Some(result.clone());
         shared.ready.notify_all();
         result

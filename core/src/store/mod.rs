@@ -239,6 +239,11 @@ impl Store {
     pub(crate) fn here(&self) -> Result<()> {
         if self.moved.load(Ordering::SeqCst) { Err(Code::StoreMoved.error()) } else { Ok(()) }
     }
+    /// How many threads wait for their turn to write.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
     /// The keys of the store.
     pub fn keys(&self) -> &KeyRing {
         &self.keys
@@ -258,7 +263,7 @@ impl Store {
     /// # Errors
     /// - of the backend.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
-        Ok(Snapshot { store: self, view: self.latest()? })
+        Ok(Snapshot { store: self, view: self.latest()?, fresh: None })
     }
     /// Looks at every byte of the file; says which slots are not as they were left.
     ///

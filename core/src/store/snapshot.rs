@@ -2,7 +2,7 @@
 
 use super::change::read_id_row;
 use super::layout::{self, Block, Place};
-use super::{Note, ReadView, Store, Table};
+use super::{Batch, Note, ReadView, Store, Table, pair};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::{Compartment, Record};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Snapshot<'s> {
     pub(super) store: &'s Store,
     pub(super) view: Arc<dyn ReadView>,
+    /// Rows of the view that are not committed yet: what is read from them is not kept in memory.
+    pub(super) fresh: Option<Arc<Batch>>,
 }
 
 /// One version of one record.
@@ -139,8 +141,19 @@ impl Snapshot<'_> {
         &*self.view
     }
 
+    /// Whether all of it is committed.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.fresh.is_none()
+    }
+
+    /// Whether what is read from a row may stay in memory.
+    pub(super) fn keeps(&self, table: Table, number: (u32, u32)) -> bool {
+        self.fresh.as_ref().is_none_or(|fresh| fresh.get(table, &pair(number)).is_none())
+    }
+
     pub(super) fn at(&self, place: Place) -> Result<Stored> {
-        let block = self.store.block(&*self.view, place, None, true)?;
+        let keep = self.keeps(Table::Block, (place.patient, place.block));
+        let block = self.store.block(&*self.view, place, None, keep)?;
         if usize::from(place.slot) >= block.slots.len() {
             return Err(Code::Corrupt.error());
         }
@@ -160,6 +173,21 @@ impl Snapshot<'_> {
             },
             None => Ok(None),
         }
+    }
+
+    /// The newest version that is no deletion; None where there never was one, or it was destroyed.
+    ///
+    /// # Errors
+    /// - as [`Snapshot::newest`].
+    pub(crate) fn said(&self, kind: ResourceType, id: &str) -> Result<Option<Stored>> {
+        let mut next = self.newest(kind, id)?;
+        while let Some(stored) = next.take_if(|stored| stored.is_deleted()) {
+            next = match self.earlier(&stored) {
+                Err(error) if error.code() == Code::Erased => None,
+                before => before?,
+            };
+        }
+        Ok(next)
     }
 
     /// The current version; None where there is none or it is deleted or retracted.
@@ -228,18 +256,14 @@ impl Snapshot<'_> {
         Ok(None)
     }
 
-    /// The id of a record by the front of its token in the id table; None where there is no such record, or its patient's key
-    /// is gone.
+    /// The id of a record by the front of its token in the id table; None where there is no such record, its patient's key
+    /// is gone, or it cannot be opened: one damaged block does not keep the audit log from being read.
     ///
     /// # Errors
-    /// - of the backend; `corrupt`.
+    /// - of the backend.
     pub fn id_of(&self, kind: ResourceType, token: &[u8; 12]) -> Result<Option<String>> {
         let Some(row) = self.view.get(Table::Id, &[&token[..], &[kind.number()]].concat())? else { return Ok(None) };
-        match self.at(read_id_row(&row)?) {
-            Ok(stored) => Ok(Some(stored.id().to_owned())),
-            Err(error) if error.code() == Code::Erased => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(read_id_row(&row).and_then(|place| self.at(place)).ok().map(|stored| stored.id().to_owned()))
     }
 
     /// What an address such as `urn:uuid:...` stands for, as `Type/id`.
@@ -316,12 +340,17 @@ impl Snapshot<'_> {
         places.into_iter().map(|(block, slot)| self.at(Place { patient: patient.0, block, slot })).collect()
     }
 
-    /// The patient a record would belong to if it were written now; None where it names none that is known.
+    /// The patient a record would belong to if it were written now; None where it names none that is known. `known`: what
+    /// addresses stand for, beside what the store knows.
     ///
     /// # Errors
     /// - of the backend.
-    pub(crate) fn patient_of(&self, record: &Record) -> Result<Option<PatientNumber>> {
-        let resolve = |address: &str| self.resolve(address).ok().flatten();
+    pub(crate) fn patient_of(
+        &self,
+        record: &Record,
+        known: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<PatientNumber>> {
+        let resolve = |address: &str| known(address).or_else(|| self.resolve(address).ok().flatten());
         match super::change::patient_of(record, &resolve) {
             Some(id) => self.patient(&id),
             None => Ok(None),

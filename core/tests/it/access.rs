@@ -212,9 +212,9 @@ fn a_care_team_opens_a_chart_for_as_long_as_it_lasts() {
     assert_eq!(code(ann.chart("p")), Code::NotFound);
     assert!(ids(&ann, "Observation", "").is_empty());
     assert_eq!(ann.read(kind("Practitioner"), "ann").expect("of no patient").id(), "ann");
-    // Whoever admits a patient may write the first records; that is how somebody gets onto a care team.
+    // Whoever admits a patient may write the first records; that is how somebody else gets onto a care team.
     write(
-        &ann,
+        &clinic.doctor("bob"),
         &[
             r#"{"resourceType":"CareTeam","id":"team","status":"active","subject":{"reference":"Patient/p"},"participant":[{"member":{"reference":"Practitioner/ann"},"period":{"end":"2026-05-29"}}]}"#,
         ],

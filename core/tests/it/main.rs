@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod check;
 mod custody;
+mod gate;
 mod keys;
 mod kill;
 mod lifecycle;
