@@ -10,6 +10,7 @@ mod backup;
 mod check;
 mod custody;
 mod gate;
+mod formats;
 mod keys;
 mod kill;
 mod lifecycle;

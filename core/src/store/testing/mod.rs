@@ -43,3 +43,9 @@ pub fn rewrite(store: &Store, table: Table, changes: &[(Vec<u8>, Option<Vec<u8>>
     store.backend.commit(&batch).expect("a sound disk");
     *lock(&store.latest) = None;
 }
+
+/// SHA-256 in hexadecimal, for listings.
+pub fn sha256(bytes: &[u8]) -> String {
+    use crate::crypto::{Active, Provider};
+    Active::sha256(&[bytes]).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -9,6 +9,7 @@ mod faults;
 mod flip;
 mod full;
 pub(crate) mod kill;
+mod markers;
 mod repair;
 mod replay;
 mod rollback;
@@ -74,6 +75,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack { name: "panic", what: "the engine's disk panics", small: 80, full: 2_000, run: faults::panics },
     Attack { name: "tmpfs", what: "a full file system", small: 1, full: 100, run: full::run },
+    Attack { name: "markers", what: "planted words looked for everywhere", small: 10, full: 50, run: markers::run },
     Attack { name: "torn", what: "loss of power in the middle of a write", small: 100, full: 10_000, run: torn::run },
     Attack { name: "shred", what: "words of shredded patients looked for", small: 4, full: 50, run: shred::run },
     Attack {
