@@ -14,6 +14,7 @@
 #ifndef EHRCORE_H
 #define EHRCORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -27,6 +27,7 @@ int main(int count, char **words) {
     ehr_store *store = NULL;
     ehr_session *session = NULL, *doctor = NULL;
     ehr_cancel *cancel = NULL;
+    ehr_record *record = NULL;
     ehr_copied copied;
     ehr_check_report report;
     ehr_str raw, chain[2];
@@ -54,7 +55,8 @@ int main(int count, char **words) {
 
     copied.size = sizeof copied;
     must(ehr_session_backup(session, text(copy), text(""), NULL, NULL, NULL, &copied, &error), error, "backup");
-    must(ehr_session_write(doctor, text("{\"resourceType\":\"Patient\",\"id\":\"p1\"}"), NULL, &error), error, "write");
+    must(ehr_session_write(doctor, text("{\"resourceType\":\"Patient\",\"id\":\"p1\"}"), &record, &error), error, "write");
+    ehr_record_free(record);
     must(ehr_session_backup(session, text(step), text(copy), key, NULL, NULL, &copied, &error), error, "increment");
     if (copied.number != 1) {
         return 1;
