@@ -57,7 +57,8 @@ fn a_store_of_every_earlier_format_says_what_it_said() {
         write(&folder().join(name).with_extension("ehr"));
     }
     let Ok(files) = std::fs::read_dir(folder()) else { return };
-    for file in files.flatten().map(|file| file.path()).filter(|file| file.extension().is_some_and(|end| end == "ehr")) {
+    for file in files.flatten().map(|file| file.path()).filter(|file| file.extension().is_some_and(|end| end == "ehr"))
+    {
         let wanted = std::fs::read_to_string(file.with_extension("txt")).expect("a listing beside each store");
         let (said, wanted) = (look(&file), wanted.split_once('\n').expect("lines").1.to_owned());
         assert_eq!(said.split_once('\n').expect("lines").1, wanted, "{:?}", file.file_name());

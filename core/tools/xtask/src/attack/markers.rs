@@ -26,14 +26,29 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
     let (session, office) = (doctor(&ehr)?, office(&ehr)?);
     for (n, word) in words.iter().enumerate() {
         let id = format!("{word}-id");
-        let patient = format!(r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{word}"}}],"birthDate":"19{:02}-01-01"}}"#, n % 100);
-        let note = format!(r#"{{"resourceType":"Basic","id":"b{n}","code":{{"text":"{word}"}},"subject":{{"reference":"Patient/{id}"}}}}"#);
+        let patient = format!(
+            r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{word}"}}],"birthDate":"19{:02}-01-01"}}"#,
+            n % 100
+        );
+        let note = format!(
+            r#"{{"resourceType":"Basic","id":"b{n}","code":{{"text":"{word}"}},"subject":{{"reference":"Patient/{id}"}}}}"#
+        );
         session.change_set(vec![Write::Put(patient.clone().into_bytes()), Write::Put(note.clone().into_bytes())])?;
         // Calls that fail, with the word in what they were given.
         let kind = super::base::kind("Patient");
         let wrong = patient.replace("birthDate\":\"19", "birthDate\":\"xx");
-        let _ = write!(said, "{:?} {:?}", session.write(wrong.as_bytes()), session.write(word.as_bytes()).map_err(|error| error.to_string()));
-        let _ = write!(said, "{:?} {:?}", session.read(kind, &format!("{word}x")), session.search(kind, &format!("name:{word}={word}"), SearchOptions::default()));
+        let _ = write!(
+            said,
+            "{:?} {:?}",
+            session.write(wrong.as_bytes()),
+            session.write(word.as_bytes()).map_err(|error| error.to_string())
+        );
+        let _ = write!(
+            said,
+            "{:?} {:?}",
+            session.read(kind, &format!("{word}x")),
+            session.search(kind, &format!("name:{word}={word}"), SearchOptions::default())
+        );
         let _ = write!(said, "{:?} {:?}", session.write_if_match(note.as_bytes(), 77), session.delete(kind, word));
         let _ = write!(said, "{:?} {:?} {session:?} {ehr:?}", session.read(kind, &id)?, session.history(kind, &id)?);
         let _ = write!(said, "{:?}", office.import(&clear.path().join(word), &ImportOptions::default(), &mut ()));
