@@ -681,7 +681,7 @@ class Session:
         """What became of a record that was destroyed."""
         return self._lifecycle("tombstone", b"", record=f"{kind}/{id}")
 
-    def _lifecycle(self, name, record, **arguments):
+    def _lifecycle(self, name, record, /, **arguments):
         import json
 
         given = {key: value for key, value in arguments.items() if value is not None}

@@ -32,6 +32,7 @@ class Issue:
 class Error(Exception):
     code: str
     path: Optional[str]
+    whom_to_ask: Optional[str]
     line: int
     column: int
     issues: tuple[Issue, ...]
