@@ -1017,6 +1017,50 @@ typedef struct {
 } ehr_verify_report;
 
 /*
+ What remembers, outside the store, how far it had come. Either `file` is set, or `load` and `store`, which give 0 on success and may be
+ called from any thread; what they keep is sealed.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_anchor)
+     */
+    size_t size;
+    /*
+     A file that is replaced whole; length 0 for none. Keep it on another machine or medium than the store.
+     */
+    ehr_str file;
+    /*
+     Given back with each call.
+     */
+    void *context;
+    /*
+     Writes the note that was kept last, at most `capacity` bytes, and its length to `*length`: 0 where there never was one.
+     */
+    int32_t (*load)(void *context, uint8_t *note, size_t capacity, size_t *length);
+    /*
+     Keeps a note in place of the one before, durably.
+     */
+    int32_t (*store)(void *context, ehr_str note);
+    /*
+     A note after so many commits; 0 and 1: after each.
+     */
+    uint64_t every;
+    /*
+     Not 0: while the anchor does not take a note, nothing more is written.
+     */
+    int32_t strict;
+    /*
+     Not 0: the store has no anchor yet, and the first note is made now.
+     */
+    int32_t begin;
+    /*
+     Goes on with a file that is behind the anchor, as after a restore; the reason, for the audit log. Length 0: such a file does not
+     open.
+     */
+    ehr_str accept_older;
+} ehr_anchor;
+
+/*
  A host's key management. Both calls give 0 on success; anything else is reported as EHR_KEY_UNAVAILABLE.
 
  `associated` names the store and must be authenticated with what is wrapped.
@@ -2416,6 +2460,89 @@ ehr_status ehr_session_verify(const ehr_session *session,
  Releases a session and writes the audit events that wait. NULL is fine.
  */
 EHR_API void ehr_session_free(ehr_session *session);
+
+/*
+ Makes the whole chart of a patient unreadable for ever: its keys are destroyed, and with them every copy of a record in this file.
+ `*versions_out` is how many versions of records there were. Needs an administrator; `reason` is for the audit log.
+
+ Errors: EHR_DENIED, EHR_NOT_FOUND; EHR_INVALID_ARGUMENT without a reason; EHR_HOLD where a legal hold covers it;
+         EHR_SHRED_UNFINISHED where opening the store again finishes it.
+ */
+EHR_API
+ehr_status ehr_session_shred(const ehr_session *session,
+                             ehr_str patient,
+                             ehr_str reason,
+                             uint64_t *versions_out,
+                             ehr_error **error_out);
+
+/*
+ As ehr_session_shred(), for one compartment of the chart: "normal", "substance-use" or "psychotherapy-notes". The others stay
+ whole.
+
+ Errors: as ehr_session_shred(); EHR_NOT_FOUND also where the compartment is empty; EHR_INVALID_ARGUMENT for another name.
+ */
+EHR_API
+ehr_status ehr_session_shred_compartment(const ehr_session *session,
+                                         ehr_str patient,
+                                         ehr_str compartment,
+                                         ehr_str reason,
+                                         uint64_t *versions_out,
+                                         ehr_error **error_out);
+
+/*
+ Gives a patient new keys and seals every record under them, for when a key may have become known; history and bytes stay as
+ they are. `*blocks_out` is how many blocks of records there were. Needs an administrator.
+
+ Errors: as ehr_session_shred(); EHR_CORRUPT where something does not open: nothing was changed.
+ */
+EHR_API
+ehr_status ehr_session_rotate_patient(const ehr_session *session,
+                                      ehr_str patient,
+                                      ehr_str reason,
+                                      uint64_t *blocks_out,
+                                      ehr_error **error_out);
+
+/*
+ As ehr_create(), with an anchor. `*anchor` is copied; its `context` must live as long as the store.
+
+ Ownership: on EHR_OK, `*store_out` is the caller's; release it with ehr_store_free().
+ Errors:    as ehr_create(); EHR_ANCHOR_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_create_anchored(ehr_str file,
+                               const ehr_key *key,
+                               const ehr_anchor *anchor,
+                               ehr_store **store_out,
+                               ehr_error **error_out);
+
+/*
+ As ehr_open(), with an anchor: a file that is older than the anchor knows, or that went another way from there, does not open, and
+ nothing is written to it. `*anchor` is copied; its `context` must live as long as the store.
+
+ Ownership: on EHR_OK, `*store_out` is the caller's; release it with ehr_store_free().
+ Errors:    as ehr_open(); EHR_ROLLED_BACK, EHR_ANCHOR_MISSING, EHR_ANCHOR_INVALID, EHR_ANCHOR_OTHER, EHR_ANCHOR_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_open_anchored(ehr_str file,
+                             const ehr_key *key,
+                             const ehr_anchor *anchor,
+                             ehr_store **store_out,
+                             ehr_error **error_out);
+
+/*
+ Tells the anchor of everything that is committed; without an anchor, nothing.
+
+ Errors: EHR_ANCHOR_UNAVAILABLE.
+ */
+EHR_API ehr_status ehr_store_anchor_now(const ehr_store *store, ehr_error **error_out);
+
+/*
+ How many change sets the anchor does not know of yet; -1 without an anchor that answers: then an older file put back is not noticed.
+ */
+EHR_API
+ehr_status ehr_store_unanchored(const ehr_store *store,
+                                int64_t *count_out,
+                                ehr_error **error_out);
 
 /*
  A key of 32 uniformly random bytes that the host keeps. Release with ehr_key_free(); it is wiped then.

@@ -59,6 +59,10 @@ static int rotate(ehr_session *session, const ehr_key *raw, ehr_key **paper, ehr
         return failed("a file without a name", NULL);
     if (!right || ehr_session_rotate_patient_keys(session, &patients, &error) != EHR_OK || patients != 1)
         return failed("keys of patients", error);
+    if (ehr_session_rotate_patient(session, text("p1"), text("a leak"), &patients, &error) != EHR_OK || patients != 1)
+        return failed("new keys for a patient", error);
+    if (ehr_session_shred(session, text("nobody"), text("asked for"), &patients, NULL) != EHR_NOT_FOUND)
+        return failed("nobody to shred", NULL);
     return 0;
 }
 

@@ -14,6 +14,7 @@ mod keys;
 mod lifecycle;
 mod record;
 mod session;
+mod shred;
 mod store;
 mod terminology;
 mod text;

@@ -511,6 +511,18 @@ class Session:
         root_epoch, names, dropped = _native.rotate_root(self._held, current, list(sources))
         return Rotated(root_epoch, tuple(names), tuple(dropped))
 
+    def shred(self, patient, *, reason):
+        """Makes the whole chart of a patient unreadable for ever; gives a Shredded."""
+        return Shredded(*_native.shred(self._held, patient, reason, None))
+
+    def shred_compartment(self, patient, compartment, *, reason):
+        """As `shred`, for "normal", "substance-use" or "psychotherapy-notes"; the others stay whole."""
+        return Shredded(*_native.shred(self._held, patient, reason, compartment))
+
+    def rotate_patient(self, patient, *, reason):
+        """Gives a patient new keys and seals every record under them; gives a Renewed."""
+        return Renewed(*_native.rotate_patient(self._held, patient, reason))
+
     def rotate_patient_keys(self):
         """Wraps the keys of all patients under a new key and destroys the one before; gives how many there were."""
         return _native.rotate_patient_keys(self._held)
@@ -722,6 +734,15 @@ class Store:
         time), `mfa` (a second factor was checked) and `clearance` (security labels beyond those of the role)."""
         return Session(self._held.session(actor, role, purpose, _said(**said)))
 
+    @property
+    def security_status(self):
+        """What protects this store and what does not: a SecurityStatus."""
+        return SecurityStatus(*_native.security_status(self._held))
+
+    def anchor_now(self):
+        """Tells the anchor of everything that is committed; without an anchor, nothing."""
+        _native.anchor_now(self._held)
+
     def on_emergency(self, call):
         """Has `call(actor, patient, reason, reference)` called when somebody takes emergency access; None for nobody."""
         _native.on_emergency(self._held, call)
@@ -756,17 +777,69 @@ def _key(passphrase, key, source):
     return key if isinstance(key, Key) else Key.raw(key)
 
 
-def create(path, *, passphrase=None, key=None, source=None):
+def create(path, *, passphrase=None, key=None, source=None, anchor=None):
     """Makes a new store in one new file, with a passphrase, a key (32 bytes or a Key), or your key management.
 
     A `source` (see KeySource) has a `name` that stays the same and must authenticate `context`. Whatever it raises comes back as the error `key-unavailable`.
     """
-    return Store(_native.open_store(os.fspath(path), True, _key(passphrase, key, source)))
+    return _opened(path, True, _key(passphrase, key, source), anchor)
 
 
-def open(path, *, passphrase=None, key=None, source=None):
-    """Opens a store with what it was made with."""
-    return Store(_native.open_store(os.fspath(path), False, _key(passphrase, key, source)))
+def open(path, *, passphrase=None, key=None, source=None, anchor=None):
+    """Opens a store with what it was made with. With an anchor, a file that is older than it knows is `rolled-back`."""
+    return _opened(path, False, _key(passphrase, key, source), anchor)
+
+
+def _opened(path, create, key, anchor):
+    if anchor is None:
+        return Store(_native.open_store(os.fspath(path), create, key))
+    if not isinstance(anchor, Anchor):
+        anchor = Anchor(anchor)
+    how = (anchor.every, anchor.strict, anchor.begin, anchor.accept_older)
+    file = os.fspath(anchor.at) if isinstance(anchor.at, (str, os.PathLike)) else None
+    return Store(_native.open_anchored(os.fspath(path), create, key, file, None if file else anchor.at, how))
+
+
+class Anchor(NamedTuple):
+    """What remembers, outside a store, how far it had come: a path, or an object with `load()` and `store(note)`.
+
+    `load` gives the bytes that were stored last, or None; what either raises is the error `anchor-unavailable`.
+    """
+
+    at: object
+    every: int = 1
+    strict: bool = False
+    begin: bool = False
+    accept_older: object = None
+
+
+class SecurityStatus(NamedTuple):
+    """What protects a store and what does not."""
+
+    provider: str
+    key_per_patient: bool
+    pages_sealed: bool
+    rollback_protected: bool
+    unanchored: object
+
+
+class Shredded(NamedTuple):
+    """What shredding destroyed."""
+
+    patient: int
+    versions: int
+    blocks: int
+    tokens: int
+    damaged: int
+
+
+class Renewed(NamedTuple):
+    """What was sealed under new keys."""
+
+    patient: int
+    compartments: int
+    blocks: int
+    segments: int
 
 
 def restore(chain, into, *, passphrase=None, key=None, source=None):

@@ -260,6 +260,9 @@ class Session:
     def put_key(self, current: Key, added: Key) -> None: ...
     def remove_key(self, current: Key, name: str) -> None: ...
     def rotate_root(self, current: Key, sources: Iterable[Key]) -> Rotated: ...
+    def shred(self, patient: str, *, reason: str) -> Shredded: ...
+    def shred_compartment(self, patient: str, compartment: str, *, reason: str) -> Shredded: ...
+    def rotate_patient(self, patient: str, *, reason: str) -> Renewed: ...
     def rotate_patient_keys(self) -> int: ...
     def rotate_page_key(self, to: Path) -> None: ...
     def amend(self, record: Resource, *, expected: int, reason: str, on_behalf: Optional[str] = None, authored: Optional[datetime.datetime] = None) -> dict[str, Any]: ...
@@ -299,12 +302,42 @@ class Session:
     def proposals(self) -> list[dict[str, Any]]: ...
     def tombstone(self, kind: str, id: str) -> dict[str, Any]: ...
 
+class Anchor(NamedTuple):
+    at: object
+    every: int = 1
+    strict: bool = False
+    begin: bool = False
+    accept_older: Optional[str] = None
+
+class SecurityStatus(NamedTuple):
+    provider: str
+    key_per_patient: bool
+    pages_sealed: bool
+    rollback_protected: bool
+    unanchored: Optional[int]
+
+class Shredded(NamedTuple):
+    patient: int
+    versions: int
+    blocks: int
+    tokens: int
+    damaged: int
+
+class Renewed(NamedTuple):
+    patient: int
+    compartments: int
+    blocks: int
+    segments: int
+
 class Store:
     def __enter__(self) -> Store: ...
     def __exit__(self, *_: object) -> None: ...
     @property
     def store_id(self) -> str: ...
     def security_status(self) -> SecurityStatus: ...
+    @property
+    def security_status(self) -> SecurityStatus: ...
+    def anchor_now(self) -> None: ...
     def session(
         self,
         *,
@@ -337,6 +370,7 @@ def create(
     passphrase: Optional[str] = None,
     key: Union[bytes, Key, None] = None,
     source: Optional[KeySource] = None,
+    anchor: Union[Path, Anchor, object, None] = None,
 ) -> Store: ...
 def restore(
     chain: Iterable[Path],
@@ -363,6 +397,7 @@ def open(
     passphrase: Optional[str] = None,
     key: Union[bytes, Key, None] = None,
     source: Optional[KeySource] = None,
+    anchor: Union[Path, Anchor, object, None] = None,
 ) -> Store: ...
 def validate(resource: Resource) -> Report: ...
 

@@ -7,6 +7,7 @@ mod fhirpath;
 mod keys;
 mod lifecycle;
 mod session;
+mod shred;
 mod store;
 mod terminology;
 mod validate;
@@ -68,5 +69,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(access::relate, module)?)?;
     module.add_function(wrap_pyfunction!(access::emergency, module)?)?;
     module.add_function(wrap_pyfunction!(access::on_emergency, module)?)?;
+    module.add_function(wrap_pyfunction!(shred::shred, module)?)?;
+    module.add_function(wrap_pyfunction!(shred::rotate_patient, module)?)?;
+    module.add_function(wrap_pyfunction!(shred::open_anchored, module)?)?;
+    module.add_function(wrap_pyfunction!(shred::anchor_now, module)?)?;
+    module.add_function(wrap_pyfunction!(shred::security_status, module)?)?;
     module.add_function(wrap_pyfunction!(command, module)?)
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 /// An open store.
 #[pyclass(frozen, module = "ehrcore._native")]
-pub(crate) struct Store(std::sync::Mutex<Option<ehr::Ehr>>);
+pub(crate) struct Store(pub(crate) std::sync::Mutex<Option<ehr::Ehr>>);
 
 /// The host's key management in Python: an object with `name`, `wrap(context, root)` and `unwrap(context, wrapped)`.
 pub(crate) struct Host {

@@ -11,6 +11,7 @@ mod keys;
 mod lifecycle;
 mod output;
 mod policy;
+mod shred;
 mod store;
 mod tamper;
 mod uscdi;
@@ -73,6 +74,15 @@ pub(crate) struct Access {
     /// A second factor was checked
     #[arg(long)]
     mfa: bool,
+    /// The anchor: a file elsewhere that remembers how far the store had come; an older store put back does not open with it
+    #[arg(long, env = "EHR_ANCHOR")]
+    anchor: Option<PathBuf>,
+    /// The store has no anchor yet: begin with it
+    #[arg(long, requires = "anchor")]
+    anchor_begin: bool,
+    /// Go on with a store that is older than its anchor, as after a restore; the reason, for the audit log
+    #[arg(long, requires = "anchor")]
+    accept_older: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -87,6 +97,29 @@ enum Command {
         /// Make a new random key and write it to this file, readable by you only
         #[arg(long, conflicts_with = "key_file")]
         new_key_file: Option<PathBuf>,
+    },
+    /// Make the chart of a patient, or one compartment of it, unreadable for ever
+    Shred {
+        #[command(flatten)]
+        access: Access,
+        /// The patient's id
+        patient: String,
+        /// Why: kept in the audit log
+        #[arg(long)]
+        reason: String,
+        /// One compartment only: normal, substance-use, psychotherapy-notes
+        #[arg(long)]
+        compartment: Option<String>,
+    },
+    /// Give a patient new keys and seal every record under them
+    RotatePatient {
+        #[command(flatten)]
+        access: Access,
+        /// The patient's id
+        patient: String,
+        /// Why: kept in the audit log
+        #[arg(long)]
+        reason: String,
     },
     /// Import Bundles, NDJSON and resources from files and folders
     Import {
@@ -295,6 +328,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let json = arguments.json;
     let done = match arguments.command {
         Command::Init { store, key_file, new_key_file } => store::init(&store, key_file, new_key_file),
+        Command::Shred { access, patient, reason, compartment } => {
+            shred::shred(&access, &patient, &reason, compartment.as_deref(), json)
+        }
+        Command::RotatePatient { access, patient, reason } => shred::rotate(&access, &patient, &reason, json),
         Command::Import { access, paths } => store::import(&access, &paths, json),
         Command::Validate(options) => validate::run(&options, json),
         Command::Uscdi(options) => uscdi::run(&options, json),

@@ -3,7 +3,7 @@
 use crate::output::{bar, issue, issue_json, version_json, version_line};
 use crate::{Access, Done, Failure};
 use ehrcore::access::{Purpose, Role};
-use ehrcore::ehr::{Actor, Ehr, Options, SearchOptions, Session, VerifyLevel};
+use ehrcore::ehr::{Actor, Anchoring, Ehr, FileAnchor, Options, SearchOptions, Session, VerifyLevel};
 use ehrcore::error::Code;
 use ehrcore::exchange::{ImportOptions, ImportSummary, Progress};
 use ehrcore::id::{Random, SystemRandom};
@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The key in a file: 64 hexadecimal digits, a recovery key as it was printed, or a share on each line.
 pub(crate) fn read_key(file: &Path) -> Result<Box<dyn KeySource>, Failure> {
@@ -104,8 +105,21 @@ fn session(access: &Access, role: Role, purpose: Purpose) -> Result<Session, Fai
         None => purpose,
     };
     let actor = actor(access, role);
-    let ehr = Ehr::open(&access.store, &*key(access.key_file.clone(), false)?, Options::default())?;
+    let options = Options { anchor: anchoring(access), ..Options::default() };
+    let ehr = Ehr::open(&access.store, &*key(access.key_file.clone(), false)?, options)?;
     Ok(ehr.session(actor, purpose)?)
+}
+
+/// The anchor, as the options say.
+fn anchoring(access: &Access) -> Option<Anchoring> {
+    let mut anchoring = Anchoring::new(Arc::new(FileAnchor::new(access.anchor.as_ref()?))).strict();
+    if access.anchor_begin {
+        anchoring = anchoring.begin();
+    }
+    Some(match &access.accept_older {
+        Some(reason) => anchoring.accept_older(reason),
+        None => anchoring,
+    })
 }
 
 /// Who acts, as the options say.

@@ -85,6 +85,9 @@ fn of_store(options: &Options, coverage: &mut Coverage) -> Done {
         reference: None,
         organization: None,
         mfa: false,
+        anchor: None,
+        anchor_begin: false,
+        accept_older: None,
     };
     let session = clinician(&access)?;
     if let Some(patient) = &options.patient {

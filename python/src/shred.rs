@@ -1,0 +1,108 @@
+//! A patient's keys, destroyed or replaced; and the anchor that finds an older file.
+
+use crate::error::{raise, run};
+use crate::keys::Key;
+use crate::session::Session;
+use crate::store::Store;
+use ehrcore::ehr::{Anchor, Anchoring, Ehr, FileAnchor, Options};
+use ehrcore::error::{Code, Error};
+use ehrcore::record::Compartment;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// Gives patient, versions, blocks, tokens and blocks that did not open.
+#[pyfunction]
+pub(crate) fn shred(
+    py: Python<'_>,
+    session: &Session,
+    patient: &str,
+    reason: &str,
+    compartment: Option<&str>,
+) -> PyResult<(u32, u64, u64, u64, u64)> {
+    let unknown = || raise(py, &Code::InvalidArgument.error().expected("the name of a compartment"));
+    let only = compartment.map(|name| Compartment::from_name(name).ok_or_else(unknown)).transpose()?;
+    let done = session.with(py, |session| match only {
+        Some(only) => session.shred_compartment(patient, only, reason),
+        None => session.shred(patient, reason),
+    })?;
+    Ok((done.patient, done.versions, done.blocks, done.tokens, done.damaged))
+}
+
+/// Gives patient, compartments, blocks and segments.
+#[pyfunction]
+pub(crate) fn rotate_patient(
+    py: Python<'_>,
+    session: &Session,
+    patient: &str,
+    reason: &str,
+) -> PyResult<(u32, u64, u64, u64)> {
+    let done = session.with(py, |session| session.rotate_patient(patient, reason))?;
+    Ok((done.patient, done.compartments, done.blocks, done.segments))
+}
+
+/// An anchor in Python: an object with `load()` and `store(note)`. Whatever it raises is `anchor-unavailable`.
+struct Host(Py<PyAny>);
+
+impl Anchor for Host {
+    fn load(&self) -> Result<Option<Vec<u8>>, Error> {
+        let answer = Python::attach(|py| self.0.bind(py).call_method0("load")?.extract::<Option<Vec<u8>>>());
+        answer.map_err(|_| Code::AnchorUnavailable.error())
+    }
+    fn store(&self, note: &[u8]) -> Result<(), Error> {
+        let answer = Python::attach(|py| self.0.bind(py).call_method1("store", (PyBytes::new(py, note),)).map(drop));
+        answer.map_err(|_| Code::AnchorUnavailable.error())
+    }
+}
+
+/// Every how many commits, strict, begin, why an older file is gone on with.
+type How = (u64, bool, bool, Option<String>);
+
+#[pyfunction]
+pub(crate) fn open_anchored(
+    py: Python<'_>,
+    path: PathBuf,
+    create: bool,
+    key: &Key,
+    file: Option<PathBuf>,
+    host: Option<Py<PyAny>>,
+    how: How,
+) -> PyResult<Store> {
+    let anchor: Arc<dyn Anchor> = match (file, host) {
+        (Some(file), _) => Arc::new(FileAnchor::new(file)),
+        (None, Some(host)) => Arc::new(Host(host)),
+        _ => return Err(raise(py, &Code::InvalidArgument.error().expected("an anchor"))),
+    };
+    let (every, strict, begin, accept_older) = how;
+    let mut anchoring = Anchoring::new(anchor).every(every);
+    if strict {
+        anchoring = anchoring.strict();
+    }
+    if begin {
+        anchoring = anchoring.begin();
+    }
+    if let Some(reason) = accept_older {
+        anchoring = anchoring.accept_older(&reason);
+    }
+    let source = key.0.clone();
+    let ehr = run(py, move || {
+        let options = Options { anchor: Some(anchoring), ..Options::default() };
+        if create { Ehr::create(path, &*source, options) } else { Ehr::open(path, &*source, options) }
+    })?;
+    Ok(Store(Mutex::new(Some(ehr))))
+}
+
+#[pyfunction]
+pub(crate) fn anchor_now(py: Python<'_>, store: &Store) -> PyResult<()> {
+    let ehr = store.ehr(py)?;
+    run(py, move || ehr.anchor_now())
+}
+
+/// Gives provider, a key per patient, pages sealed, protected against rollback, change sets not anchored.
+#[pyfunction]
+pub(crate) fn security_status(py: Python<'_>, store: &Store) -> PyResult<(String, bool, bool, bool, Option<u64>)> {
+    let status = store.ehr(py)?.security_status();
+    let name = status.provider.to_owned();
+    Ok((name, status.key_per_patient, status.pages_sealed, status.rollback_protected, status.unanchored))
+}

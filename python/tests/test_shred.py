@@ -1,0 +1,89 @@
+"""Shredding, new keys for one patient, and the anchor."""
+
+import shutil
+
+import ehrcore
+import pytest
+
+KEY = bytes(range(32))
+
+
+def physician(store):
+    return store.session(actor="dr-grey", role="physician", purpose="TREAT")
+
+
+def administrator(store):
+    return store.session(actor="root", role="administrator", purpose="HOPERAT")
+
+
+def write(store, *ids):
+    with physician(store) as session:
+        for id in ids:
+            session.write({"resourceType": "Patient", "id": id, "name": [{"family": "Doe"}]})
+
+
+def code(call, *arguments, **named):
+    with pytest.raises(ehrcore.EhrError) as error:
+        call(*arguments, **named)
+    return error.value.code
+
+
+def test_a_shredded_patient_is_erased_and_the_others_stay(tmp_path):
+    with ehrcore.create(tmp_path / "clinic.ehr", key=KEY) as store:
+        write(store, "p1", "p2")
+        with administrator(store) as session:
+            assert code(session.shred, "p1", reason="") == "invalid-argument"
+            assert code(session.shred_compartment, "p1", "attic", reason="asked for") == "invalid-argument"
+            assert code(session.shred_compartment, "p1", "substance-use", reason="asked for") == "not-found"
+            assert session.rotate_patient("p1", reason="a leak").blocks == 1
+            assert session.shred("p1", reason="asked for").versions == 1
+        with physician(store) as session:
+            assert code(session.read, "Patient", "p1") == "erased"
+            assert session.read("Patient", "p2").bytes.startswith(b"{")
+
+
+def test_an_older_file_does_not_open_with_its_anchor(tmp_path):
+    file, copy, note = tmp_path / "clinic.ehr", tmp_path / "copy.ehr", tmp_path / "clinic.anchor"
+    with ehrcore.create(file, key=KEY, anchor=note) as store:
+        assert store.security_status.rollback_protected and store.security_status.unanchored == 0
+    shutil.copy(file, copy)
+    with ehrcore.open(file, key=KEY, anchor=note) as store:
+        write(store, "p1")
+    assert code(ehrcore.open, copy, key=KEY, anchor=note) == "rolled-back"
+    with ehrcore.open(copy, key=KEY) as store:
+        assert not store.security_status.rollback_protected
+    with ehrcore.open(copy, key=KEY, anchor=ehrcore.Anchor(note, accept_older="the disk failed")) as store:
+        assert store.security_status.unanchored == 0
+    assert code(ehrcore.open, file, key=KEY, anchor=note) == "rolled-back"
+
+
+class Kept:
+    """An anchor of one's own that can fail."""
+
+    def __init__(self):
+        self.note, self.failing = None, False
+
+    def load(self):
+        return self.note
+
+    def store(self, note):
+        if self.failing:
+            raise OSError("away")
+        self.note = note
+
+
+def test_an_anchor_of_ones_own_is_asked_and_told(tmp_path):
+    kept, file = Kept(), tmp_path / "clinic.ehr"
+    with ehrcore.create(file, key=KEY, anchor=ehrcore.Anchor(kept, strict=True)) as store:
+        write(store, "p1")
+        assert isinstance(kept.note, bytes)
+        kept.failing = True
+        write(store, "p2")
+        assert not store.security_status.rollback_protected
+        assert code(write, store, "p3") == "anchor-unavailable"
+        assert code(store.anchor_now) == "anchor-unavailable"
+        kept.failing = False
+        store.anchor_now()
+        write(store, "p3")
+    kept.note = kept.note[:-1]
+    assert code(ehrcore.open, file, key=KEY, anchor=kept) == "anchor-invalid"
