@@ -72,8 +72,9 @@ impl Session {
     /// time for any number of records.
     ///
     /// # Durability
-    /// When this returns, both copies of the header on disk have the new root. After a crash in between, either the old
-    /// sources open the store or the new ones.
+    /// When this returns, the new root is in force, and both copies of the header on disk have it; where the second copy could not be
+    /// written, the store takes no more writes and puts it right when it is opened again. After a crash or `store-io` either the
+    /// old sources open the store or the new ones: keep both until it was opened.
     ///
     /// # Privacy
     /// A copy of the file that was made before opens with its old sources only: when the host destroys those keys, such

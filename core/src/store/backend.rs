@@ -216,6 +216,10 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// - `store-io`, `poisoned`.
     fn freeze(&self) -> Result<Frozen>;
+    /// Whether a copy is being made, so that what it reads is still in the storage.
+    fn is_copied(&self) -> bool {
+        false
+    }
     /// Makes byte strings unreadable that stood in rows which are deleted: takes them out of whatever the storage still keeps of
     /// them, and wipes all its free space. Says in how many places they stood. A view from before sees zeros in their place.
     ///

@@ -213,6 +213,10 @@ impl Backend for Embedded {
         self.watched(|| self.pages.freeze())
     }
 
+    fn is_copied(&self) -> bool {
+        self.pages.is_copied()
+    }
+
     fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {
         // Pages that a commit gave up are free for the engine once two more have followed.
         for _ in 0..3 {

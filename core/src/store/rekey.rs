@@ -39,8 +39,10 @@ impl Store {
     /// `noted` is called once it is known that the new header can be made, and before anything is written; where it fails,
     /// nothing is.
     ///
+    /// Once the header is on the disk the new keys are what opens the store, so from there on nothing is an error.
+    ///
     /// # Errors
-    /// - of `made`, of `noted`, of the backend.
+    /// - of `made`, of `noted`, of the backend. Where the disk failed, what opens the store is known when it is opened again.
     pub(crate) fn change_header(
         &self,
         at: Timestamp,
@@ -57,7 +59,8 @@ impl Store {
         self.backend.put_header(&header.bytes)?;
         let changed = Changed { status: KeyRing::status(&header.bytes)?, dropped: header.dropped.clone() };
         self.keys.take(header);
-        self.note_revision(at, changed.status.revision)?;
+        // Where it cannot be noted now, it is when the store is opened the next time.
+        let _ = self.note_revision(at, changed.status.revision);
         Ok(changed)
     }
 
@@ -208,6 +211,34 @@ mod tests {
             opened.latest().and_then(|view| view.get(Table::Meta, REVISION)).expect("readable").expect("there");
         let plain = vault::open(opened.keys.store_key(), &opened.revision_context(), &sealed).expect("its own");
         assert_eq!(*plain, 2_u32.to_be_bytes());
+    }
+
+    #[test]
+    fn a_key_that_is_in_force_is_never_said_to_have_failed_whichever_call_of_the_disk_fails() {
+        let (old, new) = (RawKey::new([1; 32]), RawKey::new([2; 32]));
+        let (mut unsure, mut done) = (0, 0);
+        for calls in 0..200 {
+            let file = FaultyFile::default();
+            let made = store(&file, &old).expect("a store in memory");
+            let rotated = |header: &[u8]| KeyRing::with_new_root(header, &old, &[&new], made.random());
+            file.fail_after(calls);
+            let changed = made.change_header(Timestamp(1), rotated, || Ok(()));
+            let bytes = file.bytes(); // as a crash leaves it
+            let opens = |key: &RawKey| store(&FaultyFile::with(bytes.clone()), key).is_ok();
+            match changed {
+                Ok(_) => {
+                    assert!(opens(&new), "after {calls} calls");
+                    done += 1;
+                }
+                // Only what fails while the first copy is written leaves it open which it is.
+                Err(_) => unsure += usize::from(opens(&new)),
+            }
+            if done == 10 {
+                break;
+            }
+        }
+        assert!(done >= 3, "the later calls fail after it was done");
+        assert!(unsure <= 1, "{unsure} failures of what took effect");
     }
 
     #[test]

@@ -254,7 +254,8 @@ impl Pages {
         self.0.read_state().header.clone()
     }
 
-    /// Puts other wrapped keys into both superblocks, durably.
+    /// Puts other wrapped keys into both superblocks, durably. Once the first has them they are in force, and that is what is said: where
+    /// the second cannot be written, nothing more is written through this handle, and the next one puts it right.
     pub(super) fn put_header(&self, header: &[u8]) -> Result<()> {
         let inner = &*self.0;
         if inner.overlay.is_some() {
@@ -266,16 +267,16 @@ impl Pages {
         let before = std::mem::replace(&mut state.header, header.to_vec());
         let done = (|| {
             state.say_opened(&*inner.disk, &inner.seal, &*inner.random)?;
-            for _ in 0..FIRST {
-                let root = state.root;
-                state.write_root(&*inner.disk, &inner.seal, &*inner.random, root)?;
-            }
-            Ok(())
+            let root = state.root;
+            state.write_root(&*inner.disk, &inner.seal, &*inner.random, root)
         })();
         if done.is_err() {
             (state.failed, state.header) = (true, before);
+            return done;
         }
-        done
+        let root = state.root;
+        state.failed |= state.write_root(&*inner.disk, &inner.seal, &*inner.random, root).is_err();
+        Ok(())
     }
 
     /// The number of the newer superblock.
@@ -330,6 +331,11 @@ impl Pages {
         state.failed |= done.is_err();
         done?;
         Ok(found.len() as u64)
+    }
+
+    /// Whether a copy is being made.
+    pub(super) fn is_copied(&self) -> bool {
+        self.0.read_state().pins > 0
     }
 
     /// Where in the storage byte strings stand: start and length.
