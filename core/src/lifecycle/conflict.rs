@@ -276,7 +276,8 @@ pub(super) fn about(plain: &[u8]) -> Result<(ResourceType, String)> {
 
 /// The edit as the session may see it; None where it may not, or not what the edit is about.
 fn may_see(gate: &Gate<'_>, key: AsideKey, conflict: &Conflict) -> Result<Option<Phi<Vec<u8>>>> {
-    if gate.history(conflict.kind, &conflict.id)?.is_empty() {
+    // The whole history is asked for only where nothing is current: it may be long.
+    if gate.current(conflict.kind, &conflict.id)?.is_none() && gate.history(conflict.kind, &conflict.id)?.is_empty() {
         return Ok(None);
     }
     let mine = Record::parse(conflict.mine.expose())?;
