@@ -17,7 +17,7 @@ from ._native import Cancel, Conflict, Denied, InvalidRecord, Issue, Key, Locked
 from ._native import EhrError as Error
 
 __all__ = [
-    "AuditEvent", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "repair", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
+    "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "repair", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
     "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
 ]  # fmt: skip
 
@@ -187,6 +187,26 @@ class AuditEvent(NamedTuple):
     id: str
     version: int
     count: int
+    session: int
+    patient: int
+    break_glass: int
+    on_behalf_of: str
+    client: str
+    device: str
+    recipient: str
+    reason: str
+    query: str
+
+
+class AuditReport(NamedTuple):
+    """A report on the audit log: lines under columns, and what the lines do not say; the same as text and as CSV."""
+
+    title: str
+    columns: list
+    rows: list
+    notes: list
+    text: str
+    csv: str
 
 
 class SecurityStatus(NamedTuple):
@@ -489,6 +509,27 @@ class Session:
         events = self._held.audit(start, count)
         return [AuditEvent(at=_when(event.pop("micros")), **event) for event in events]
 
+    def audit_report(self, about, whom=""):
+        """A report: `about` is "patient", "user", "emergencies" or "disclosures", `whom` the patient's id or the user."""
+        lines, text, csv = _native.audit_report(self._held, about, whom)
+        return AuditReport(*lines, text, csv)
+
+    def audit_export(self, folder, start=0, *, since=None):
+        """Writes audit.ndjson (FHIR AuditEvents with proofs) and checkpoint.txt to an existing folder, and consistency.txt where
+        `since` is a checkpoint kept outside; gives how many events there are. verify_audit.py checks them."""
+        return _native.audit_export(self._held, os.fspath(folder), start, since)[0]
+
+    def audit_event(self, sequence):
+        """The bytes of one event as a FHIR AuditEvent, with what proves it."""
+        return _native.audit_event(self._held, sequence)
+
+    def disclose(self, patient, *, recipient, ground, content, purpose=""):
+        """Records that a patient's records were given to somebody outside, for the accounting of disclosures; before they are.
+
+        `ground` is that of 45 CFR 164.502 to 164.514, such as "public-health", "judicial" or "treatment".
+        """
+        _native.disclose(self._held, patient, recipient, ground, content, purpose)
+
     def keys(self):
         """The names of the ways to open the store."""
         return list(self.key_status().names)
@@ -717,6 +758,15 @@ class Store:
 
     def __exit__(self, *_):
         self.close()
+
+    def audit_checkpoint(self):
+        """The signed head of the audit log, to be kept outside; None where nothing was recorded."""
+        return _native.audit_checkpoint(self._held)[0]
+
+    @property
+    def audit_public_key(self):
+        """The 32 bytes of the key that verifies a checkpoint."""
+        return _native.audit_checkpoint(self._held)[1]
 
     @property
     def store_id(self):

@@ -1,6 +1,7 @@
 //! `ehrcore._native`: the Rust side of the wheel. Thin: every class holds one object of the Rust API.
 
 mod access;
+mod audit;
 mod care;
 mod error;
 mod fhirpath;
@@ -56,6 +57,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<terminology::Terminology>()?;
     module.add_class::<validate::Validator>()?;
     module.add_function(wrap_pyfunction!(store::open_store, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit_report, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit_export, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit_event, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit_checkpoint, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::disclose, module)?)?;
     module.add_function(wrap_pyfunction!(validate::validate_bytes, module)?)?;
     module.add_function(wrap_pyfunction!(validate::operation_outcome, module)?)?;
     module.add_function(wrap_pyfunction!(validate::xml_read, module)?)?;

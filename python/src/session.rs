@@ -273,6 +273,15 @@ impl Session {
                 line.set_item("id", &event.id)?;
                 line.set_item("version", event.version)?;
                 line.set_item("count", event.count)?;
+                line.set_item("session", event.session)?;
+                line.set_item("patient", event.patient)?;
+                line.set_item("break_glass", event.break_glass)?;
+                line.set_item("on_behalf_of", &event.on_behalf_of)?;
+                line.set_item("client", &event.app)?;
+                line.set_item("device", &event.device)?;
+                line.set_item("recipient", &event.recipient)?;
+                line.set_item("reason", &event.reason)?;
+                line.set_item("query", &event.query)?;
                 Ok(line)
             })
             .collect()

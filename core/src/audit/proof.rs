@@ -34,6 +34,17 @@ impl Proof {
     }
 }
 
+impl Proof {
+    /// The event as a FHIR AuditEvent with this proof in it, as [`super::export`] writes it: one line of JSON.
+    ///
+    /// # Errors
+    /// - `audit-broken`: the bytes are no event.
+    pub fn audit_event(&self, store: crate::id::StoreId) -> Result<String> {
+        let event = super::Event::decode(&self.event, &[]).ok_or_else(|| Code::AuditBroken.error())?;
+        Ok(super::balp::line(store, &event, self))
+    }
+}
+
 /// Every `KEPT` levels the hashes of full subtrees are kept in rows of their own, so that a proof reads few blocks.
 pub(super) const KEPT: u32 = 8;
 

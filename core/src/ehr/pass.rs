@@ -28,6 +28,10 @@ impl Door {
     pub(super) fn now(&self) -> Timestamp {
         self.0.now()
     }
+    /// The keys of the store, for what is checked with its public key.
+    pub(super) fn keys(&self) -> &crate::keys::KeyRing {
+        self.0.store.keys()
+    }
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }

@@ -24,6 +24,19 @@ pub enum Report<'a> {
     Disclosures(&'a str),
 }
 
+impl<'a> Report<'a> {
+    /// The report of that name (`patient`, `user`, `emergencies`, `disclosures`) about `whom`.
+    pub fn from_name(name: &str, whom: &'a str) -> Option<Report<'a>> {
+        match name {
+            "patient" => Some(Report::Patient(whom)),
+            "user" => Some(Report::Actor(whom)),
+            "emergencies" => Some(Report::BreakGlass),
+            "disclosures" => Some(Report::Disclosures(whom)),
+            _ => None,
+        }
+    }
+}
+
 /// Lines under columns, with what else has to be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -302,6 +315,16 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Table {
+    /// As `text`, `json` or `csv`; None for another form.
+    pub fn to_form(&self, form: &str) -> Option<String> {
+        match form {
+            "text" => Some(self.to_text()),
+            "json" => Some(self.to_json()),
+            "csv" => Some(self.to_csv()),
+            _ => None,
+        }
+    }
+
     /// As text: columns of equal width, one line each. What could act on a terminal is shown as U+FFFD.
     pub fn to_text(&self) -> String {
         let shown = |cell: &str| cell.chars().map(audit::printable).collect::<String>();

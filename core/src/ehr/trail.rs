@@ -64,6 +64,28 @@ impl Session {
         pass.read_log(|shelf, _| audit::prove(shelf, pass.store().keys(), sequence))
     }
 
+    /// The same as a FHIR AuditEvent, one line of JSON, as [`Session::audit_export`] writes it.
+    ///
+    /// # Errors
+    /// - as [`Session::audit_proof`].
+    pub fn audit_event(&self, sequence: u64) -> Result<String> {
+        let pass = self.enter(Path::AuditProof)?;
+        pass.note_now(pass.event.clone())?;
+        pass.read_log(|shelf, _| {
+            let keys = pass.store().keys();
+            audit::prove(shelf, keys, sequence)?.audit_event(keys.store_id())
+        })
+    }
+
+    /// Reads what [`Ehr::audit_checkpoint`] gave, and checks its signature.
+    ///
+    /// # Errors
+    /// - as [`Ehr::read_checkpoint`].
+    pub fn read_checkpoint(&self, note: &str) -> Result<Head> {
+        let keys = self.door.keys();
+        Head::from_note(note, keys.store_id(), &keys.public_key())
+    }
+
     /// Proves that the log continues that of a head kept outside: gives the path and the head of now.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ const THROUGH: &[(&str, &str)] = &[
     ("write", "change_set with one record"),
     ("write_if_match", "change_set with one record"),
     ("change_set", "enters as update or delete"),
+    ("audit_event", "enters as audit_proof"),
+    ("read_checkpoint", "shows nothing of the store"),
     ("backup_since", "a backup, enters as such"),
     ("emergency", "what break_glass gave, shown again to its own session"),
     ("overdue_requests", "enters as requests"),

@@ -4,6 +4,7 @@
 //! 3 denied; 4 not found; 5 wrong or missing key; 6 locked, damaged or no store; 7 input or output failed.
 #![allow(clippy::print_stdout)]
 
+mod audit;
 mod care;
 mod demo;
 mod explain;
@@ -192,17 +193,6 @@ enum Command {
         #[arg(long)]
         html: Option<PathBuf>,
     },
-    /// Show the audit log
-    Audit {
-        #[command(flatten)]
-        access: Access,
-        /// First event
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// Most events
-        #[arg(long, default_value_t = 1000)]
-        count: usize,
-    },
     /// Look at everything: every byte of the file, every record, every index, the audit log
     Check {
         #[command(flatten)]
@@ -248,6 +238,8 @@ enum Command {
         #[arg(long)]
         allow_older: bool,
     },
+    /// Show the audit log; report on it, export it with proofs, print its signed head
+    Audit(audit::Options),
     /// Verify the audit log and every record
     Verify {
         #[command(flatten)]
@@ -342,13 +334,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::History { access, record } => store::history(&access, &record, json),
         Command::Export { access, out, patient } => store::export(&access, &out, patient, json),
         Command::Chart { access, patient, html } => store::chart(&access, &patient, html, json),
-        Command::Audit { access, from, count } => store::audit(&access, from, count, json),
         Command::Check { access, bounds } => care::check(&access, &bounds, json),
         Command::Backup { access, out, since, bounds } => care::backup(&access, &out, since, &bounds, json),
         Command::Restore { chain, into, key_file } => care::restore(&chain, &into, key_file, json),
         Command::Repair { access, copies, into, allow_older } => {
             care::repair(&access, &copies, &into, allow_older, json)
         }
+        Command::Audit(options) => audit::run(options, json),
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),
         Command::Ledger { access } => store::ledger(&access),

@@ -95,7 +95,7 @@ pub(crate) fn init(store: &Path, key_file: Option<PathBuf>, new_key_file: Option
 }
 
 /// Opens the store for an actor: the role and purpose given, else those the command needs.
-fn session(access: &Access, role: Role, purpose: Purpose) -> Result<Session, Failure> {
+fn opened(access: &Access, role: Role, purpose: Purpose) -> Result<(Ehr, Session), Failure> {
     let role = match access.role.as_deref() {
         Some(name) => Role::from_name(name).ok_or(Failure::Usage("no such role"))?,
         None => role,
@@ -107,7 +107,8 @@ fn session(access: &Access, role: Role, purpose: Purpose) -> Result<Session, Fai
     let actor = actor(access, role);
     let options = Options { anchor: anchoring(access), ..Options::default() };
     let ehr = Ehr::open(&access.store, &*key(access.key_file.clone(), false)?, options)?;
-    Ok(ehr.session(actor, purpose)?)
+    let session = ehr.session(actor, purpose)?;
+    Ok((ehr, session))
 }
 
 /// The anchor, as the options say.
@@ -132,11 +133,15 @@ pub(crate) fn actor(access: &Access, role: Role) -> Actor {
 }
 
 pub(crate) fn clinician(access: &Access) -> Result<Session, Failure> {
-    session(access, Role::Physician, Purpose::Treatment)
+    Ok(opened(access, Role::Physician, Purpose::Treatment)?.1)
 }
 
 pub(crate) fn administrator(access: &Access) -> Result<Session, Failure> {
-    session(access, Role::Administrator, Purpose::Operations)
+    Ok(opened_by_administrator(access)?.1)
+}
+
+pub(crate) fn opened_by_administrator(access: &Access) -> Result<(Ehr, Session), Failure> {
+    opened(access, Role::Administrator, Purpose::Operations)
 }
 
 fn kind(name: &str) -> Result<ResourceType, Failure> {

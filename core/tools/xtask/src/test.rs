@@ -78,6 +78,7 @@ pub(crate) fn run() -> Done {
     tally.step("c example of an entry's life", || c_example("c", &["-std=c99"], "lifecycle.c"));
     tally.step("c example of keys", || c_example("c", &["-std=c99"], "keys.c"));
     tally.step("c example of care", || c_example("c", &["-std=c99"], "care.c"));
+    tally.step("c example of the audit log", || c_example("c", &["-std=c99"], "audit.c"));
     tally.step("c++ example", || c_example("c++", &["-std=c++11"], "clinic.cpp"));
     tally.step("attacks", || crate::attack::run(&["--all"]));
     tally.step("demo", demo);

@@ -15,8 +15,9 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
+/// Rows of a log in memory.
 #[derive(Clone, Default)]
-struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
+pub(crate) struct Memory(pub(crate) BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Shelf for Memory {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {

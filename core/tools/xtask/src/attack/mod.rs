@@ -17,6 +17,7 @@ mod shred;
 mod swap;
 mod torn;
 
+pub(crate) use audit::Memory;
 use std::cell::Cell;
 
 type Failed = Box<dyn std::error::Error>;

@@ -2,8 +2,9 @@
 //!
 //! `--quick` takes fewer samples and leaves out what has to be built first. `EHRCORE_FULL=1` adds what takes minutes: an import of
 //! 1 GB and a store of 200,000 resources. Times of one run stand beside a yardstick of the same run: on a busy machine only the
-//! ratios mean something. `--encryption` compares with a build without encryption, `--rotation` rotates the keys of a million resources.
+//! ratios mean something. `--audit` measures the audit log, `--encryption` compares with a build without encryption, `--rotation` rotates the keys of a million resources.
 
+mod auditing;
 mod deciding;
 mod full;
 mod keys;
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
         return full::import(Path::new(store), Path::new(source));
     }
     match arguments {
+        ["--audit"] => return auditing::run(),
         ["--encryption"] => return keys::encryption(),
         ["--encryption-part"] => return keys::part(),
         ["--rotation"] => return keys::rotation(),
