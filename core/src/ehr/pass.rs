@@ -11,11 +11,12 @@ use super::session::{Claim, Session};
 use super::trail::Names;
 use super::{Inner, ViewShelf};
 use crate::access::{Action, Explanation, Facts, Labels, Lens, Purpose, Subject};
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, EventKind};
 use crate::error::{Code, Error, Result};
 use crate::limits::Watch;
 use crate::store::{Change, Snapshot, Store, Stored};
 use crate::time::{Clock, Timestamp};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 /// The store behind a session. Its inside is seen in this file only.
@@ -48,6 +49,13 @@ impl Door {
         Door(self.0.clone())
     }
 }
+
+/// Hashes of content by type, pseudonym and version of a record.
+pub(super) type Written = HashMap<(u8, [u8; 12], u32), [u8; 32]>;
+
+/// Events that name one record and have the hash of what was written.
+const WRITING: &[EventKind] =
+    &[EventKind::Create, EventKind::Update, EventKind::Amend, EventKind::Correct, EventKind::Augment];
 
 /// Leave to do one thing. It ends with [`Pass::show`], [`Pass::refuse`] or [`Pass::commit`], which take its event.
 #[must_use]
@@ -334,6 +342,19 @@ impl<'s> Pass<'s> {
     pub(super) fn read_log<T>(&self, read: impl FnOnce(&dyn audit::Shelf, &Snapshot<'s>) -> Result<T>) -> Result<T> {
         let snapshot = self.ungated_snapshot()?;
         read(&ViewShelf(snapshot.view()), &snapshot)
+    }
+    /// Verifies the head of the audit log against one kept outside.
+    pub(crate) fn verify_audit_head(&self, snapshot: &Snapshot<'_>, outside: Option<&audit::Head>) -> Result<u64> {
+        audit::verify_head(&ViewShelf(snapshot.view()), self.store().keys(), outside)
+    }
+    /// The hashes of what events say was written, by type, pseudonym and version.
+    pub(super) fn written_by_events(&self, snapshot: &Snapshot<'_>) -> Result<Written> {
+        let filter = audit::Filter { kinds: WRITING, ..audit::Filter::default() };
+        let events = audit::select(&ViewShelf(snapshot.view()), self.store().keys(), &filter)?.into_iter();
+        let named = events.map(|(_, event)| event).filter(|event| event.failed.is_none() && event.pseudonym != [0; 12]);
+        Ok(named
+            .filter_map(|event| Some(((event.resource?.number(), event.pseudonym, event.version), event.digest)))
+            .collect())
     }
     /// Verifies the audit log against a head kept outside.
     pub(crate) fn verify_audit(&self, snapshot: &Snapshot<'_>, outside: Option<&audit::Head>) -> Result<u64> {

@@ -208,4 +208,39 @@ fn only_an_import_and_what_destroys_keys_write_without_asking_the_gate() {
         "lifecycle/retention.rs",
     ];
     assert_eq!(found, known, "a change set that asks nobody is one to think about");
+#[test]
+fn what_a_record_says_is_matched_with_the_hash_in_the_event_that_wrote_it() {
+    let disk = SmallDisk::of(usize::MAX);
+    let random = Arc::new(SystemRandom::default());
+    let store = Store::create_on(Box::new(disk), &RawKey::new([1; 32]), random, 1 << 20).expect("a store in memory");
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    let ehr = Ehr(Arc::new(Inner::new(store, Options { clock, ..Options::default() })));
+    let session = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
+    session.write(RECORD).expect("it is valid");
+    session.write(RECORD).expect("it is the same");
+    let two = [
+        &br#"{"resourceType":"Basic","id":"a","code":{"text":"a"}}"#[..],
+        br#"{"resourceType":"Basic","id":"b","code":{"text":"b"}}"#,
+    ];
+    session.change_set(two.map(|record| super::Write::Put(record.to_vec())).to_vec()).expect("they are valid");
+    let office = ehr.session(Actor::new("office", Role::Administrator), Purpose::Operations).expect("a session");
+    let verify = |level| office.verify(level, None);
+    let report = verify(super::VerifyLevel::Records).expect("all is as written");
+    assert_eq!((report.records, report.matched), (3, 1), "two came in one change set");
+    let events = verify(super::VerifyLevel::Log).expect("all is as written").events;
+    let head = ehr.audit_head().expect("readable").expect("there");
+    assert!(office.verify(super::VerifyLevel::Head, Some(&head)).expect("it continues").events > events);
+    let cut = crate::audit::Head { size: head.size - 1, ..head };
+    assert_eq!(office.verify(super::VerifyLevel::Head, Some(&cut)).unwrap_err().code(), Code::AuditBroken);
+    // An event that says something else was written there.
+    let said = crate::audit::Event {
+        resource: Some(ResourceType::PATIENT),
+        id: "p".to_owned(),
+        version: 1,
+        digest: [7; 32],
+        ..crate::audit::Event::new(crate::audit::EventKind::Create, Timestamp(2_000_000), "dr")
+    };
+    ehr.0.note_now(said).expect("it is written");
+    assert_eq!(verify(super::VerifyLevel::Records).unwrap_err().code(), Code::Corrupt);
+    assert!(verify(super::VerifyLevel::Log).is_ok(), "the log itself is whole");
 }
