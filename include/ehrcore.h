@@ -1293,6 +1293,76 @@ EHR_API ehr_status ehr_audit_read(const ehr_audit *audit, size_t index, ehr_audi
 EHR_API void ehr_audit_free(ehr_audit *audit);
 
 /*
+ A report: `about` is `patient`, `user`, `emergencies` or `disclosures` (45 CFR 164.528, six years), `whom` the patient's id (or `#`
+ and their number in the log) or the user; `form` is `text`, `json` or `csv`. Needs an administrator.
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_DENIED, EHR_NOT_FOUND, EHR_INVALID_ARGUMENT, EHR_AUDIT_BROKEN.
+ */
+EHR_API
+ehr_status ehr_session_audit_report(const ehr_session *session,
+                                    ehr_str about,
+                                    ehr_str whom,
+                                    ehr_str form,
+                                    ehr_text **text_out,
+                                    ehr_error **error_out);
+
+/*
+ Writes the events from `from` on to an existing folder for somebody who has neither the library nor the store: `audit.ndjson`,
+ `checkpoint.txt` and, where `since` is a checkpoint kept outside, `consistency.txt`. verify_audit.py checks them.
+ `*events_out` is how many there were. Needs an administrator.
+
+ Errors: EHR_DENIED, EHR_NOT_FOUND, EHR_AUDIT_BROKEN, EHR_CHECKPOINT_UNREADABLE, EHR_IO.
+ */
+EHR_API
+ehr_status ehr_session_audit_export(const ehr_session *session,
+                                    ehr_str folder,
+                                    uint64_t from,
+                                    ehr_str since,
+                                    uint64_t *events_out,
+                                    ehr_error **error_out);
+
+/*
+ One event as a FHIR AuditEvent (IHE BALP), with what proves it against the signed head. Needs an administrator.
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_DENIED, EHR_NOT_FOUND, EHR_AUDIT_BROKEN.
+ */
+EHR_API
+ehr_status ehr_session_audit_event(const ehr_session *session,
+                                   uint64_t sequence,
+                                   ehr_text **text_out,
+                                   ehr_error **error_out);
+
+/*
+ Records that a patient's records were given to somebody outside, for the accounting of disclosures. `ground` is that of 45 CFR
+ 164.502 to 164.514, such as `public-health`, `judicial` or `treatment`. Call it before anything is sent.
+
+ Errors: EHR_DENIED, EHR_NOT_FOUND, EHR_INVALID_ARGUMENT, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_session_disclose(const ehr_session *session,
+                                ehr_str patient,
+                                ehr_str recipient,
+                                ehr_str ground,
+                                ehr_str content,
+                                ehr_str purpose,
+                                ehr_error **error_out);
+
+/*
+ The head of the audit log as a signed note (C2SP checkpoint), to be kept outside, and the 32 bytes of the key that verifies it;
+ `public_key_out` may be NULL. A log with no events gives an empty text.
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_AUDIT_BROKEN, EHR_AUDIT_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_store_audit_checkpoint(const ehr_store *store,
+                                      ehr_text **text_out,
+                                      uint8_t *public_key_out,
+                                      ehr_error **error_out);
+
+/*
  Makes a token that cancels calls. Release with ehr_cancel_free().
  */
 EHR_API ehr_status ehr_cancel_new(ehr_cancel **cancel_out, ehr_error **error_out);
@@ -1370,74 +1440,6 @@ ehr_status ehr_repair(ehr_str damaged,
                       const ehr_key *key,
                       uint64_t *from_copies_out,
                       ehr_error **error_out);
- A report: `about` is `patient`, `user`, `emergencies` or `disclosures` (45 CFR 164.528, six years), `whom` the patient's id (or `#`
- and their number in the log) or the user; `form` is `text`, `json` or `csv`. Needs an administrator.
-
- Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
- Errors:    EHR_DENIED, EHR_NOT_FOUND, EHR_INVALID_ARGUMENT, EHR_AUDIT_BROKEN.
- */
-EHR_API
-ehr_status ehr_session_audit_report(const ehr_session *session,
-                                    ehr_str about,
-                                    ehr_str whom,
-                                    ehr_str form,
-                                    ehr_text **text_out,
-                                    ehr_error **error_out);
-
-/*
- Writes the events from `from` on to an existing folder for somebody who has neither the library nor the store: `audit.ndjson`,
- `checkpoint.txt` and, where `since` is a checkpoint kept outside, `consistency.txt`. verify_audit.py checks them.
- `*events_out` is how many there were. Needs an administrator.
-
- Errors: EHR_DENIED, EHR_NOT_FOUND, EHR_AUDIT_BROKEN, EHR_CHECKPOINT_UNREADABLE, EHR_IO.
- */
-EHR_API
-ehr_status ehr_session_audit_export(const ehr_session *session,
-                                    ehr_str folder,
-                                    uint64_t from,
-                                    ehr_str since,
-                                    uint64_t *events_out,
-                                    ehr_error **error_out);
-
-/*
- One event as a FHIR AuditEvent (IHE BALP), with what proves it against the signed head. Needs an administrator.
-
- Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
- Errors:    EHR_DENIED, EHR_NOT_FOUND, EHR_AUDIT_BROKEN.
- */
-EHR_API
-ehr_status ehr_session_audit_event(const ehr_session *session,
-                                   uint64_t sequence,
-                                   ehr_text **text_out,
-                                   ehr_error **error_out);
-
-/*
- Records that a patient's records were given to somebody outside, for the accounting of disclosures. `ground` is that of 45 CFR
- 164.502 to 164.514, such as `public-health`, `judicial` or `treatment`. Call it before anything is sent.
-
- Errors: EHR_DENIED, EHR_NOT_FOUND, EHR_INVALID_ARGUMENT, EHR_AUDIT_UNAVAILABLE.
- */
-EHR_API
-ehr_status ehr_session_disclose(const ehr_session *session,
-                                ehr_str patient,
-                                ehr_str recipient,
-                                ehr_str ground,
-                                ehr_str content,
-                                ehr_str purpose,
-                                ehr_error **error_out);
-
-/*
- The head of the audit log as a signed note (C2SP checkpoint), to be kept outside, and the 32 bytes of the key that verifies it;
- `public_key_out` may be NULL. A log with no events gives an empty text.
-
- Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
- Errors:    EHR_AUDIT_BROKEN, EHR_AUDIT_UNAVAILABLE.
- */
-EHR_API
-ehr_status ehr_store_audit_checkpoint(const ehr_store *store,
-                                      ehr_text **text_out,
-                                      uint8_t *public_key_out,
-                                      ehr_error **error_out);
 
 /*
  As ehr_terminology_open(), with a source of the host's. `*source` is copied; its `context` must live as long as the
