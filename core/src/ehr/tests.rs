@@ -208,6 +208,8 @@ fn only_an_import_and_what_destroys_keys_write_without_asking_the_gate() {
         "lifecycle/retention.rs",
     ];
     assert_eq!(found, known, "a change set that asks nobody is one to think about");
+}
+
 #[test]
 fn what_a_record_says_is_matched_with_the_hash_in_the_event_that_wrote_it() {
     let disk = SmallDisk::of(usize::MAX);
