@@ -70,8 +70,8 @@ SYSTEMS = {
     "S": "http://terminology.hl7.org/CodeSystem/security-source-type",
 }
 SAYINGS = {int(row.split()[0]): row.split()[1:] for row in KINDS.split(";")}
-PURPOSES = ["", "TREAT", "HPAYMT", "HOPERAT", "HRESCH", "PATRQT"]
-ROLES = ["", "physician", "nurse", "caregiver", "patient", "analyst", "administrator"]
+PURPOSES = ["", "TREAT", "HPAYMT", "HOPERAT", "HRESCH", "PATRQT", "ETREAT", "BTG"]
+ROLES = ["", "physician", "nurse", "caregiver", "patient", "analyst", "administrator", "coordinator"]
 FIXED = "version kind role purpose failed resource compartment at patient record_version count session rule policy clock ground parts"
 FLAGGED = [(1, "pseudonym", 12), (2, "digest", 32), (4, "commit", 8), (8, "glass", 8), (16, "beside", 32)]
 TEXTS = ["on_behalf_of", "app", "device", "address", "labels", "recipient"]

@@ -84,9 +84,10 @@ fn saying(kind: EventKind) -> Saying {
 }
 
 /// What HL7 calls a purpose, by its number; the names of `access::Purpose`, held to them by a test.
-pub(crate) const PURPOSES: &[&str] = &["", "TREAT", "HPAYMT", "HOPERAT", "HRESCH", "PATRQT"];
+pub(crate) const PURPOSES: &[&str] = &["", "TREAT", "HPAYMT", "HOPERAT", "HRESCH", "PATRQT", "ETREAT", "BTG"];
 /// What we call a role, by its number; the names of `access::Role`, held to them by a test.
-pub(crate) const ROLES: &[&str] = &["", "physician", "nurse", "caregiver", "patient", "analyst", "administrator"];
+pub(crate) const ROLES: &[&str] =
+    &["", "physician", "nurse", "caregiver", "patient", "analyst", "administrator", "coordinator"];
 
 /// The name of a number; of one that has none, the number.
 fn name(names: &[&str], number: u8) -> String {
