@@ -47,6 +47,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "create_on",
     "open_on",
     "restore",
+    "repair",
     "compare_with_anchor",
     "anchor_now",
 ];
