@@ -209,15 +209,6 @@ class AuditReport(NamedTuple):
     csv: str
 
 
-class SecurityStatus(NamedTuple):
-    """What protects a store: `provider` names the cryptography; a rollback is only noticed with an anchor."""
-
-    provider: str
-    key_per_patient: bool
-    pages_sealed: bool
-    rollback_protected: bool
-
-
 class KeyStatus(NamedTuple):
     """The ways to open a store by name, and how often its root and all of them were changed."""
 
@@ -768,14 +759,6 @@ class Store:
         """The 32 bytes of the key that verifies a checkpoint."""
         return _native.audit_checkpoint(self._held)[1]
 
-    @property
-    def store_id(self):
-        return self._held.store_id
-
-    def security_status(self):
-        """What protects this store and what does not."""
-        return SecurityStatus(*self._held.security_status())
-
     def session(self, *, actor, role, purpose, **said):
         """Begins a session. Roles: physician, nurse, caregiver, patient, coordinator, analyst, administrator.
 
@@ -785,6 +768,9 @@ class Store:
         return Session(self._held.session(actor, role, purpose, _said(**said)))
 
     @property
+    def store_id(self):
+        return self._held.store_id
+
     def security_status(self):
         """What protects this store and what does not: a SecurityStatus."""
         return SecurityStatus(*_native.security_status(self._held))

@@ -159,12 +159,6 @@ class Key:
     @property
     def name(self) -> str: ...
 
-class SecurityStatus(NamedTuple):
-    provider: str
-    key_per_patient: bool
-    pages_sealed: bool
-    rollback_protected: bool
-
 class KeyStatus(NamedTuple):
     names: tuple[str, ...]
     root_epoch: int
@@ -355,8 +349,6 @@ class Store:
     def __exit__(self, *_: object) -> None: ...
     @property
     def store_id(self) -> str: ...
-    def security_status(self) -> SecurityStatus: ...
-    @property
     def security_status(self) -> SecurityStatus: ...
     def anchor_now(self) -> None: ...
     def session(

@@ -45,15 +45,15 @@ def test_a_shredded_patient_is_erased_and_the_others_stay(tmp_path):
 def test_an_older_file_does_not_open_with_its_anchor(tmp_path):
     file, copy, note = tmp_path / "clinic.ehr", tmp_path / "copy.ehr", tmp_path / "clinic.anchor"
     with ehrcore.create(file, key=KEY, anchor=note) as store:
-        assert store.security_status.rollback_protected and store.security_status.unanchored == 0
+        assert store.security_status().rollback_protected and store.security_status().unanchored == 0
     shutil.copy(file, copy)
     with ehrcore.open(file, key=KEY, anchor=note) as store:
         write(store, "p1")
     assert code(ehrcore.open, copy, key=KEY, anchor=note) == "rolled-back"
     with ehrcore.open(copy, key=KEY) as store:
-        assert not store.security_status.rollback_protected
+        assert not store.security_status().rollback_protected
     with ehrcore.open(copy, key=KEY, anchor=ehrcore.Anchor(note, accept_older="the disk failed")) as store:
-        assert store.security_status.unanchored == 0
+        assert store.security_status().unanchored == 0
     assert code(ehrcore.open, file, key=KEY, anchor=note) == "rolled-back"
 
 
@@ -79,7 +79,7 @@ def test_an_anchor_of_ones_own_is_asked_and_told(tmp_path):
         assert isinstance(kept.note, bytes)
         kept.failing = True
         write(store, "p2")
-        assert not store.security_status.rollback_protected
+        assert not store.security_status().rollback_protected
         assert code(write, store, "p3") == "anchor-unavailable"
         assert code(store.anchor_now) == "anchor-unavailable"
         kept.failing = False
