@@ -111,7 +111,7 @@ impl Labels {
     /// What a record without labels has.
     pub const NONE: Labels = Labels { confidentiality: Confidentiality::Normal, sensitivity: 0 };
     /// Every label but those of psychotherapy notes.
-    pub(super) const ALL_BUT_NOTES: u64 = (1 << CODES.len()) - 1 & !NOTES;
+    pub(super) const ALL_BUT_NOTES: u64 = ((1 << CODES.len()) - 1) & !NOTES;
 
     /// The codes of sensitivity that are told apart; `OTHER` stands for all others.
     pub fn codes() -> &'static [&'static str] {

@@ -115,8 +115,11 @@ fn unbase64(text: &str) -> Option<Vec<u8>> {
     for four in text.as_bytes().chunks(4) {
         let digits = four.iter().rposition(|digit| *digit != b'=').map_or(0, |last| last + 1);
         let mut whole = 0_u32;
-        for at in 0..4 {
-            let six = if at < digits { DIGITS.iter().position(|digit| *digit == four[at])? } else { 0 };
+        for place in 0..4 {
+            let six = match four[..digits].get(place) {
+                Some(wanted) => DIGITS.iter().position(|digit| digit == wanted)?,
+                None => 0,
+            };
             whole = whole << 6 | six as u32;
         }
         bytes.extend(&whole.to_be_bytes()[1..digits.max(1)]);

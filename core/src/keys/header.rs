@@ -123,7 +123,7 @@ impl Header {
                     read.wraps.push((name.to_vec(), wrapped.to_vec()));
                 }
                 TREE if read.tree.is_empty() => read.tree = value.to_vec(),
-                CRITICAL.. => return Err(Code::VersionUnsupported.error()),
+                kind if kind >= CRITICAL => return Err(Code::VersionUnsupported.error()),
                 _ => read.others.push((kind, value.to_vec())),
             }
         }

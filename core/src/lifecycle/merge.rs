@@ -172,7 +172,7 @@ impl Merger {
         let decides = |name: &&str| place != Place::Meta && (ABOUT.contains(name) || TURNS.contains(name));
         let weighs = |name: &&str| !BESIDE.contains(name);
         for (decided, other) in [(&by_them, &by_me), (&by_me, &by_them)] {
-            if decided.iter().any(|name| decides(name)) && other.iter().any(weighs) {
+            if decided.iter().any(&decides) && other.iter().any(&weighs) {
                 self.clash(theirs);
                 return Value::from(*self.preferred(&theirs, &mine));
             }

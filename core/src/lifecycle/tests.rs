@@ -69,9 +69,9 @@ fn destroying_a_record_takes_time_two_people_and_no_hold_and_leaves_a_tombstone_
     // Fifty words: in versions, in reasons, in a conflict, in a request, in what an import kept aside.
     let words: Vec<String> = (0..50).map(|n| format!("Plantedword{n:02}")).collect();
     session.write(result("o", "p", &words[0]).as_bytes()).expect("valid");
-    for n in 1..40 {
-        let reason = if n % 4 == 0 { &words[n] } else { "seen anew" };
-        let value = if n % 4 == 0 { "x" } else { &words[n] };
+    for (n, word) in words.iter().enumerate().take(40).skip(1) {
+        let reason = if n % 4 == 0 { word } else { "seen anew" };
+        let value = if n % 4 == 0 { "x" } else { word };
         let bytes = result("o", "p", &format!("{value}-{n}"));
         session.amend(bytes.as_bytes(), n as u32, &Reason::new(reason)).expect("it is there");
     }

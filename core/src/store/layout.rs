@@ -184,7 +184,8 @@ pub(super) fn read_block(bytes: zeroize::Zeroizing<Vec<u8>>) -> Result<Block> {
         let id = reader.bytes()?;
         let id_end = bytes.len() - reader.rest.len();
         let (version, flags) = (reader.small()?, reader.number()?);
-        if !crate::record::is_id(id) && !(id.is_empty() && flags & DESTROYED != 0) {
+        let nameless = id.is_empty() && flags & DESTROYED != 0;
+        if !(nameless || crate::record::is_id(id)) {
             return Err(Code::Corrupt.error());
         }
         let id = id_end - id.len()..id_end;

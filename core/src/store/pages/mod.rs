@@ -345,7 +345,7 @@ impl Pages {
         if longest == 0 {
             return Ok(found);
         }
-        let finders: Vec<_> = wanted.iter().map(|bytes| memchr::memmem::Finder::new(bytes)).collect();
+        let finders: Vec<_> = wanted.iter().map(memchr::memmem::Finder::new).collect();
         let length = self.0.read_state().length;
         let mut window: Vec<u8> = Vec::with_capacity(PAGE + longest);
         for page in 0..length.div_ceil(PAGE as u64) as u32 {

@@ -84,8 +84,8 @@ impl<'a> Run<'a> {
         resource: usize,
     ) {
         for child in children {
-            let quiet = !child.needed && !(child.must_support && self.options.must_support);
-            if let (Some(present), Some(element), true) = (present, child.element, quiet)
+            let asked = child.needed || child.must_support && self.options.must_support;
+            if let (Some(present), Some(element), true) = (present, child.element, !asked)
                 && present.lacks(element)
             {
                 continue;
