@@ -38,7 +38,10 @@ impl Pages {
         if missing == 0 {
             return Ok(());
         }
-        state.say_opened(&*inner.disk, &inner.seal, &*inner.random)?;
+        if let Err(error) = state.say_opened(&*inner.disk, &inner.seal, &*inner.random) {
+            state.failed = true; // which superblock counts now is known when the file is opened again
+            return Err(error);
+        }
         let generous = missing.max(state.rows.len() / 32).max(32);
         let made = state.add(&*inner.disk, generous).or_else(|_| state.add(&*inner.disk, missing));
         match made {
