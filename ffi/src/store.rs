@@ -26,7 +26,9 @@ pub struct ehr_store {
 
 pub(crate) type Key = Box<dyn KeySource>;
 
-/// A host's key management. Both calls give 0 on success; anything else is reported as EHR_KEY_UNAVAILABLE.
+/// A host's key management. Both calls give 0 on success. EHR_WRONG_KEY says that it refuses (the key was revoked or is no more): it is
+/// reported as such, and a root that ehr_key_cached() kept is thrown away. Anything else says that it did not answer and is reported as
+/// EHR_KEY_UNAVAILABLE: a root that was kept goes on opening the store. So a host that revokes must tell the two apart.
 ///
 /// `associated` names the store and must be authenticated with what is wrapped.
 #[allow(non_camel_case_types)]
@@ -73,7 +75,8 @@ impl KeySource for HostKey {
         let status = unsafe {
             call(self.0.context, ehr_str::lend(context), root.as_ptr(), out.as_mut_ptr(), out.len(), &raw mut length)
         };
-        if status != 0 || length == 0 || length > out.len() {
+        answered(status)?;
+        if length == 0 || length > out.len() {
             return Err(Code::KeyUnavailable.error());
         }
         out.truncate(length);
@@ -84,7 +87,17 @@ impl KeySource for HostKey {
         let mut root = Zeroizing::new([0; 32]);
         // SAFETY: every pointer is to memory of the stated size that lives across the call.
         let status = unsafe { call(self.0.context, ehr_str::lend(context), ehr_str::lend(wrapped), root.as_mut_ptr()) };
-        if status == 0 { Ok(root) } else { Err(Code::KeyUnavailable.error()) }
+        answered(status).map(|()| root)
+    }
+}
+
+/// What a status of the host's says: 0, that it refuses, or that it did not answer.
+fn answered(status: i32) -> Result<()> {
+    const REFUSED: i32 = Code::WrongKey.number() as i32;
+    match status {
+        0 => Ok(()),
+        REFUSED => Err(Code::WrongKey.error()),
+        _ => Err(Code::KeyUnavailable.error()),
     }
 }
 

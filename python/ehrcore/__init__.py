@@ -816,7 +816,8 @@ def _key(passphrase, key, source):
 def create(path, *, passphrase=None, key=None, source=None, anchor=None):
     """Makes a new store in one new file, with a passphrase, a key (32 bytes or a Key), or your key management.
 
-    A `source` (see KeySource) has a `name` that stays the same and must authenticate `context`. Whatever it raises comes back as the error `key-unavailable`.
+    A `source` (see KeySource) has a `name` that stays the same and must authenticate `context`. Raising `ehrcore.WrongKey` says that it refuses (the key was revoked): that is
+    `wrong-key`, and a root that `Key.cached` kept is thrown away. Whatever else it raises says that it did not answer: `key-unavailable`, and a kept root goes on opening the store.
     """
     return _opened(path, True, _key(passphrase, key, source), anchor)
 

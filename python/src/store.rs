@@ -1,6 +1,6 @@
 //! Stores and the keys that open them.
 
-use crate::error::{raise, run};
+use crate::error::{WrongKey, raise, run};
 use crate::keys::Key;
 use crate::session::Session;
 use ehrcore::access::{Purpose, Role};
@@ -25,14 +25,18 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Calls a method that takes and gives bytes. Whatever it raises is `key-unavailable`: its text may tell of keys.
+    /// Calls a method that takes and gives bytes. `ehrcore.WrongKey` says that the source refuses, and is `wrong-key`; whatever else it
+    /// raises is `key-unavailable`. The text is left out: it may tell of keys.
     fn call(&self, method: &str, context: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let answer = Python::attach(|py| {
+        Python::attach(|py| {
             let arguments = (PyBytes::new(py, context), PyBytes::new(py, bytes));
-            let made = self.held.bind(py).call_method1(method, arguments)?;
-            PyResult::Ok(Zeroizing::new(made.extract::<Vec<u8>>()?))
-        });
-        answer.map_err(|_| Code::KeyUnavailable.error())
+            let made = self.held.bind(py).call_method1(method, arguments);
+            let made = made.and_then(|made| Ok(Zeroizing::new(made.extract::<Vec<u8>>()?)));
+            made.map_err(|raised| match raised.is_instance_of::<WrongKey>(py) {
+                true => Code::WrongKey.error(),
+                false => Code::KeyUnavailable.error(),
+            })
+        })
     }
 }
 
@@ -104,11 +108,6 @@ impl Store {
     #[getter]
     fn store_id(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.ehr(py)?.store_id())
-    }
-    /// Provider, whether there is a key per patient, whether pages are sealed, whether rollback would be noticed.
-    fn security_status(&self, py: Python<'_>) -> PyResult<(&'static str, bool, bool, bool)> {
-        let status = self.ehr(py)?.security_status();
-        Ok((status.provider, status.key_per_patient, status.pages_sealed, status.rollback_protected))
     }
     fn close(&self) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

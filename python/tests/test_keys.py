@@ -122,6 +122,36 @@ def test_a_key_management_that_hangs_is_not_waited_for_and_one_out_of_reach_is_b
     assert repr(bridged) == "<ehrcore.Key: host, kept for work offline for 3600 s>"
 
 
+def test_a_key_management_that_refuses_ends_what_was_kept_for_work_offline(tmp_path):
+    class Host:
+        name = "host"
+        raises = None
+
+        def wrap(self, context, root):
+            return bytes(byte ^ 90 for byte in root)
+
+        def unwrap(self, context, wrapped):
+            if self.raises is not None:
+                raise self.raises
+            return bytes(byte ^ 90 for byte in wrapped)
+
+    host, file, kept = Host(), tmp_path / "offline.ehr", tmp_path / "kept"
+    key = ehrcore.Key.host(host)
+    with ehrcore.create(file, key=key) as store, physician(store) as session:
+        session.write(RECORD)
+    bridged = key.cached(kept, bytes(range(32)), 3600)
+    assert opens(file, bridged)
+    host.raises = TimeoutError("no answer")
+    assert opens(file, bridged) and kept.exists()
+    host.raises = ehrcore.WrongKey("revoked: key 17")
+    with pytest.raises(ehrcore.WrongKey) as refused:
+        ehrcore.open(file, key=bridged)
+    assert refused.value.code == "wrong-key" and "17" not in str(refused.value)
+    assert not kept.exists()
+    host.raises = TimeoutError("no answer")
+    assert code(ehrcore.open, file, key=bridged) == "key-unavailable"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("how", ["leave", "close"])
 def test_a_forked_process_can_neither_read_nor_write_nor_hurt_the_store(file, how):

@@ -12,6 +12,13 @@ pub use libraries::ring::Ring;
 #[cfg(feature = "danger-bench-without-encryption")]
 pub use unencrypted::DangerUnencrypted;
 
+// Features add up over everything in a build: a feature alone would let any dependency switch encryption off for all others.
+#[cfg(feature = "danger-bench-without-encryption")]
+const _: () = assert!(
+    option_env!("EHRCORE_BUILD_WITHOUT_ENCRYPTION").is_some(),
+    "the feature danger-bench-without-encryption encrypts NOTHING: set EHRCORE_BUILD_WITHOUT_ENCRYPTION to build it for a measurement"
+);
+
 use crate::error::Result;
 use subtle::ConstantTimeEq;
 

@@ -48,10 +48,11 @@ impl Session {
     }
 
     /// As [`Session::backup`], but only what is new since an earlier copy, full or incremental. Such a file is of use together with all
-    /// of its chain: see [`Ehr::restore`]. `key` opens the earlier copy.
+    /// of its chain: see [`Ehr::restore`]. `key` opens the earlier copy, or opens this store where its keys were changed since.
     ///
     /// # Errors
-    /// - as [`Session::backup`]; `other-store`: the earlier copy is of another store; those of opening it.
+    /// - as [`Session::backup`]; `backup-chain`: the file was written anew since ([`Session::rotate_page_key`]), it takes a full copy;
+    ///   `other-store`: the earlier copy is of another store; those of opening it.
     pub fn backup_since(
         &self,
         path: &File,
@@ -118,7 +119,8 @@ impl Ehr {
     }
 
     /// Puts a full copy and the increments that follow it, in order, together to a store in a new file, as it was at the last of them.
-    /// Every page is compared with its seal, and every link of the chain with the one before.
+    /// Every page is compared with its seal, and every link of the chain with the one before. `keys` opens the last of them; those before may
+    /// have had other ways to open them, which may be gone.
     ///
     /// # Durability
     /// When this returns, the store is on the disk. When it fails, there is none.

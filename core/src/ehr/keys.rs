@@ -78,8 +78,11 @@ impl Session {
     ///
     /// # Privacy
     /// A copy of the file that was made before opens with its old sources only: when the host destroys those keys, such
-    /// backups are dead. Whoever had an old key and a copy of the file may know what lies under the root:
-    /// [`Session::rotate_patient_keys`] and compaction into a new file replace that.
+    /// backups are dead. Whoever had an old key and a copy of the file may have kept what lies under the root. Of that
+    /// [`Session::rotate_patient_keys`] replaces the wrapping keys, [`Session::rotate_patient`] a patient's and
+    /// [`Session::rotate_page_key`] that of the pages. Nothing replaces the master: with it he reads, in later copies of the file that he
+    /// can open the pages of, the audit log and what is sealed for the store as a whole, and can sign heads of the log. Where that has
+    /// happened, make a new store and import an export of this one.
     ///
     /// # Errors
     /// - `denied`; `wrong-key` where `current` does not open the store; `last-key`: no source is given; `invalid-argument`: two
@@ -94,7 +97,7 @@ impl Session {
     /// were wrapped: one for each 256 patients. The keys of the patients stay, and so do their records.
     ///
     /// # Durability
-    /// After a failure or a crash in between every record opens, and opening the store finishes it.
+    /// After a failure or a crash in between every record opens, and opening the store or calling this again finishes it.
     ///
     /// # Privacy
     /// Rows wrapped under the key before, in copies made before, open only with what opens such a copy.

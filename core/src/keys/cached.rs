@@ -10,6 +10,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -17,11 +18,15 @@ use zeroize::Zeroizing;
 ///
 /// What is kept lies in a file, sealed under 32 bytes that the device keeps (its key chain, its TPM). It is thrown away when it
 /// is older than it may be, and when the source answers that the key is no more: whoever is to be locked out is, at the next
-/// contact or at the end of the time. A clock that was set back is refused.
+/// contact or at the end of the time. A clock that was set back is refused: one that says less than when the file was used last, or
+/// than the last commit of the store that it opens.
 ///
 /// # Privacy
 /// Whoever has the file, the device's key and a clock of his own can open the store for as long as he likes: the time limits the
-/// honest program on a device whose key is out of reach, not a thief who has both.
+/// honest program on a device whose key is out of reach, not a thief who has both. Without the device's key: whoever can put back
+/// an earlier copy of this file, keep the source from answering and set the clock can have the honest program open the store after the time
+/// is over, with a clock that stands still after the store's last commit; each write moves that on. Where that matters, keep the file where
+/// users of the device cannot write, and give the program a clock that they cannot set.
 pub struct CachedSource {
     source: Arc<dyn KeySource>,
     device: SealKey,
@@ -29,6 +34,8 @@ pub struct CachedSource {
     lifetime: Duration,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// Whether what was given last had been kept.
+    from_kept: AtomicBool,
 }
 
 impl CachedSource {
@@ -43,7 +50,7 @@ impl CachedSource {
     ) -> Self {
         let device = Zeroizing::new(device);
         let device = SealKey::made(0, |out| out.copy_from_slice(&*device));
-        CachedSource { source, device, file: file.into(), lifetime, clock, random }
+        CachedSource { source, device, file: file.into(), lifetime, clock, random, from_kept: AtomicBool::new(false) }
     }
 
     /// Throws away what is kept.
@@ -130,6 +137,7 @@ impl KeySource for CachedSource {
     /// (`cached-key-expired`) or the clock went back (`clock-set-back`); where it refuses, what was kept is thrown away.
     fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
         let labels = self.labels(context, wrapped);
+        self.from_kept.store(false, SeqCst);
         match self.source.unwrap(context, wrapped) {
             Ok(root) => {
                 let now = self.clock.now();
@@ -137,12 +145,24 @@ impl KeySource for CachedSource {
                 let _ = self.keep(&labels, now, now, &root);
                 Ok(root)
             }
-            Err(error) if error.code() == Code::KeyUnavailable => self.kept(&labels),
+            Err(error) if error.code() == Code::KeyUnavailable => {
+                let root = self.kept(&labels)?;
+                self.from_kept.store(true, SeqCst);
+                Ok(root)
+            }
             Err(error) => {
                 self.forget()?;
                 Err(error)
             }
         }
+    }
+    /// Refuses (`clock-set-back`) a clock that says less than the store's last commit, where the root had been kept.
+    fn opened(&self, last_commit: Timestamp) -> Result<()> {
+        self.source.opened(last_commit)?;
+        if self.from_kept.load(SeqCst) && self.clock.now() < last_commit {
+            return Err(Code::ClockSetBack.error());
+        }
+        Ok(())
     }
 }
 
@@ -158,7 +178,7 @@ mod tests {
     use crate::id::SystemRandom;
     use crate::keys::RawKey;
     use crate::time::ManualClock;
-    use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
+    use std::sync::atomic::AtomicU16;
 
     const HOUR: i64 = 3_600_000_000;
 
@@ -267,6 +287,38 @@ mod tests {
         assert_eq!(set.code(), Code::WrongKey);
         set.fail(Some(Code::KeyUnavailable));
         assert_eq!(set.code(), Code::KeyUnavailable);
+    }
+
+    #[test]
+    fn an_earlier_kept_file_put_back_with_an_earlier_clock_does_not_open_a_store_that_was_written_to_since() {
+        use crate::ehr::{Actor, Ehr, Options};
+        let set = Set::new();
+        let disk = crate::store::testing::FaultyFile::default();
+        let options = || Options { clock: set.clock.clone(), cache_bytes: 1 << 20, ..Options::default() };
+        let open = |bytes| {
+            let disk = crate::store::testing::FaultyFile::with(bytes);
+            let source: Box<dyn KeySource> = Box::new(set.source(9));
+            Ehr::open_on(Box::new(disk), &source, options())
+        };
+        drop(Ehr::create_on(Box::new(disk.clone()), &set.source(9), options()).expect("a store in memory"));
+        drop(open(disk.bytes()).expect("the source answers"));
+        let earlier = std::fs::read(&set.file).expect("it was kept");
+        set.fail(Some(Code::KeyUnavailable));
+        set.clock.advance(30 * HOUR);
+        assert_eq!(open(disk.bytes()).map(|_| ()).expect_err("refused").code(), Code::CachedKeyExpired);
+        set.fail(None);
+        let ehr = Ehr::open_on(Box::new(disk.clone()), &set.source(9), options()).expect("the source answers");
+        let actor = Actor::new("dr-grey", crate::access::Role::Physician);
+        let session = ehr.session(actor, crate::access::Purpose::Treatment).expect("a session");
+        session.write(br#"{"resourceType":"Patient","id":"p"}"#).expect("valid");
+        drop((session, ehr));
+        let bytes = disk.bytes();
+        set.fail(Some(Code::KeyUnavailable));
+        std::fs::write(&set.file, &earlier).expect("writable");
+        set.clock.set(Timestamp(20 * HOUR));
+        assert_eq!(open(bytes.clone()).map(|_| ()).expect_err("refused").code(), Code::ClockSetBack);
+        set.fail(None);
+        open(bytes).expect("a source that answers is believed whatever the clock says");
     }
 
     #[test]

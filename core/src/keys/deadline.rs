@@ -3,6 +3,7 @@
 use super::KeySource;
 use crate::error::{Code, Result};
 use crate::id::Random;
+use crate::time::Timestamp;
 use std::fmt;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +56,9 @@ impl KeySource for Deadline {
     fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
         let (context, wrapped) = (context.to_vec(), wrapped.to_vec());
         self.ask(move |source| source.unwrap(&context, &wrapped))
+    }
+    fn opened(&self, last_commit: Timestamp) -> Result<()> {
+        self.source.opened(last_commit)
     }
 }
 

@@ -200,14 +200,14 @@ impl KeyRing {
         self.with_epochs(header, random, |tree| tree.add_epoch(random))
     }
 
-    /// The header without the keys of earlier epochs: what is still wrapped under them does not open any more.
+    /// The header without the keys of epochs before `epoch`: what is still wrapped under them does not open any more.
     ///
     /// # Errors
     /// - `corrupt`, `random-unavailable`.
-    pub(crate) fn with_last_epoch_only(&self, header: &[u8], random: &dyn Random) -> Result<NewHeader> {
+    pub(crate) fn with_epochs_from(&self, header: &[u8], epoch: u32, random: &dyn Random) -> Result<NewHeader> {
         self.with_epochs(header, random, |tree| {
-            tree.epochs.drain(..tree.epochs.len() - 1);
-            Ok(())
+            tree.epochs.retain(|key| key.epoch >= epoch);
+            if tree.epochs.is_empty() { Err(Code::Internal.error()) } else { Ok(()) }
         })
     }
 

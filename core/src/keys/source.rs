@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Found, Result};
 use crate::id::{PatientNumber, Random, StoreId};
+use crate::time::Timestamp;
 use crate::vault::{self, Context, RowKind, SealKey};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::fmt;
@@ -25,9 +26,20 @@ pub trait KeySource: Send + Sync {
     /// # Errors
     /// - `wrong-key`, `key-unavailable`.
     fn unwrap(&self, context: &[u8], wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>>;
+    /// Told when the last commit of the store was that it opened, before anything of it is shown. An error keeps it closed.
+    ///
+    /// # Errors
+    /// - of the source: [`CachedSource`](super::CachedSource) refuses a clock that says less than the store does.
+    fn opened(&self, last_commit: Timestamp) -> Result<()> {
+        let _ = last_commit;
+        Ok(())
+    }
 }
 
 impl KeySource for Box<dyn KeySource> {
+    fn opened(&self, last_commit: Timestamp) -> Result<()> {
+        (**self).opened(last_commit)
+    }
     fn name(&self) -> &str {
         (**self).name()
     }

@@ -260,8 +260,32 @@ pub(super) fn chart_of(
     Ok((number, chart))
 }
 
-fn refuse_early(snapshot: &Snapshot<'_>, chart: &[Stored], kind: Option<ResourceType>, now: Timestamp) -> Result<()> {
-    let due = Retention::decode(&snapshot.retention()?)?.due(chart, kind)?;
+/// From when on something of a chart may be destroyed: see [`Retention::due`].
+pub(super) fn due(
+    snapshot: &Snapshot<'_>,
+    patient: PatientNumber,
+    chart: &[Stored],
+    kind: Option<ResourceType>,
+) -> Result<Option<Timestamp>> {
+    let mut hidden = Vec::new();
+    if patient != PatientNumber::SHARED {
+        for (kind, id) in snapshot.every_record(patient)? {
+            let newest = if kind.name() == "Encounter" { snapshot.newest(kind, &id)? } else { None };
+            if newest.is_some_and(|newest| !newest.is_shown()) {
+                hidden.extend(snapshot.said(kind, &id)?);
+            }
+        }
+    }
+    Retention::decode(&snapshot.retention()?)?.due(chart, &hidden, kind)
+}
+
+fn refuse_early(
+    snapshot: &Snapshot<'_>,
+    (patient, chart): (PatientNumber, &[Stored]),
+    kind: Option<ResourceType>,
+    now: Timestamp,
+) -> Result<()> {
+    let due = due(snapshot, patient, chart, kind)?;
     if due.is_some_and(|due| due <= now) { Ok(()) } else { Err(Code::RetentionRunning.error()) }
 }
 
@@ -291,7 +315,7 @@ fn proposed<'s>(
         Some((kind, id)) => change.refuse_held(number.0, kind, id)?,
         None => change.refuse_any_held(number)?,
     }
-    refuse_early(&snapshot, &chart, record.map(|(kind, _)| kind), pass.now())?;
+    refuse_early(&snapshot, (number, &chart), record.map(|(kind, _)| kind), pass.now())?;
     let proposal = Proposal {
         number: change.aside_number()?,
         state: ProposalState::Waiting,
@@ -334,7 +358,7 @@ fn destroyed<'s>(pass: &mut Pass<'s>, number: u64, reason: &Reason) -> Result<(P
     if patient != proposal.patient {
         return Err(Code::ProposalUnknown.error()); // it was moved to another chart since
     }
-    refuse_early(&snapshot, &chart, record.as_ref().map(|(kind, _)| *kind), pass.now())?;
+    refuse_early(&snapshot, (patient, &chart), record.as_ref().map(|(kind, _)| *kind), pass.now())?;
     let gone = match &record {
         Some(record) => vec![record.clone()],
         None => snapshot.every_record(patient)?,

@@ -1,7 +1,7 @@
 //! How long entries are kept: rules of the host, and the day from which on an entry may be destroyed.
 //!
-//! The clock starts with the patient's last encounter; where there is none, with what was written last. For minors it may end later: so
-//! many years after majority. Where a rule needs what is not known (a birth date, the end of an encounter) the answer is: keep.
+//! The clock starts with the patient's last encounter or with what was written last, whichever is later: so no encounter that somebody
+//! writes, dates back, deletes or retracts brings the day nearer. For minors it may end later: so many years after majority. Where a rule needs what is not known (a birth date, the end of an encounter) the answer is: keep.
 
 use crate::ehr::{Path, Session};
 use crate::error::{Code, Result};
@@ -133,15 +133,21 @@ impl Retention {
     }
 
     /// From when on something of a chart may be destroyed: an entry of that type, or, without one, all of it. None: never, as things
-    /// are.
-    pub(super) fn due(&self, chart: &[Stored], kind: Option<ResourceType>) -> Result<Option<Timestamp>> {
+    /// are. `hidden`: encounters that were deleted or retracted, as they were before.
+    pub(super) fn due(
+        &self,
+        chart: &[Stored],
+        hidden: &[Stored],
+        kind: Option<ResourceType>,
+    ) -> Result<Option<Timestamp>> {
         let (mut last, mut written, mut born) = (None, None, None);
         for stored in chart {
             written = written.max(Some(stored.at()));
             match stored.kind().name() {
                 "Encounter" => match end_of(&stored.record()?) {
-                    Some(end) => last = last.max(Some(end)),
-                    None => return Ok(None),
+                    End::At(end) => last = last.max(Some(end)),
+                    End::NeverBegan => {}
+                    End::Unknown => return Ok(None),
                 },
                 "Patient" => {
                     let record = stored.record()?;
@@ -151,7 +157,13 @@ impl Retention {
                 _ => {}
             }
         }
-        let Some(start) = last.or(written) else { return Ok(None) };
+        for stored in hidden {
+            written = written.max(Some(stored.at()));
+            if let End::At(end) = end_of(&Record::parse(stored.bytes())?) {
+                last = last.max(Some(end));
+            }
+        }
+        let Some(start) = last.max(written) else { return Ok(None) };
         let kinds: Vec<ResourceType> = match kind {
             Some(kind) => vec![kind],
             None => chart.iter().map(Stored::kind).collect(),
@@ -169,18 +181,27 @@ impl Retention {
     }
 }
 
-/// When an encounter ended: the last instant it can mean. None where it goes on, or does not say.
-fn end_of(encounter: &Record) -> Option<Timestamp> {
+/// When an encounter ended.
+enum End {
+    /// At the last instant it can mean.
+    At(Timestamp),
+    /// It did not take place: it starts no clock.
+    NeverBegan,
+    /// It goes on, or does not say.
+    Unknown,
+}
+
+fn end_of(encounter: &Record) -> End {
     let root = encounter.root();
     let status = root.text("status").unwrap_or_default();
     let instant = |name: &str| {
         let text = root.get("period")?.text(name)?;
         DateTime::parse(&text).map(|date| date.interval().1)
     };
-    match (&*status, instant("end"), instant("start")) {
-        ("cancelled" | "entered-in-error", end, start) => Some(end.or(start).unwrap_or(Timestamp(i64::MIN))),
-        ("finished", end, start) => end.or(start),
-        _ => None,
+    match (&*status, instant("end").or_else(|| instant("start"))) {
+        ("cancelled" | "entered-in-error", _) => End::NeverBegan,
+        ("finished", Some(end)) => End::At(end),
+        _ => End::Unknown,
     }
 }
 
@@ -227,8 +248,8 @@ impl Session {
         let (kind, id) = record.unwrap_or((ResourceType::PATIENT, patient));
         let pass = self.enter_at_for_all(Path::RetentionDue, kind, id)?;
         let found = pass.ungated_snapshot().and_then(|snapshot| {
-            let chart = super::destroy::chart_of(&snapshot, patient, record)?.1;
-            Retention::decode(&snapshot.retention()?)?.due(&chart, record.map(|(kind, _)| kind))
+            let (number, chart) = super::destroy::chart_of(&snapshot, patient, record)?;
+            super::destroy::due(&snapshot, number, &chart, record.map(|(kind, _)| kind))
         });
         pass.show(found)
     }

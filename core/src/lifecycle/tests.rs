@@ -173,7 +173,12 @@ fn destroying_a_chart_leaves_nothing_of_it_and_it_does_not_come_in_again() {
         )
         .expect("valid");
     let due = one.retention_due("p", None).expect("it may").expect("all is known");
-    assert_eq!(due.to_rfc3339(), "2025-03-01T00:00:00.000000Z");
+    assert_eq!(
+        due.to_rfc3339(),
+        "2036-10-27T22:13:20.000000Z",
+        "two years after it was written, not after what it says"
+    );
+    clock.set(due);
     assert_eq!(found(&file, &words), 50);
     let proposal = one.propose_destroy("p", None, &why).expect("it is time");
     let other = one.propose_destroy("p", Some((kind("Observation"), "o1")), &why).expect("it is time");
@@ -213,4 +218,45 @@ fn a_minor_is_kept_until_long_after_majority_and_one_whose_age_is_not_known_for_
     assert_eq!(due("b", r#","birthDate":"2020""#).as_deref(), Some("2042-01-01T00:00:00.000000Z"));
     assert_eq!(due("c", r#","birthDate":"1970-05-05""#).as_deref(), Some("2030-11-14T22:13:20.000000Z"));
     assert_eq!(due("d", ""), None);
+}
+
+#[test]
+fn no_encounter_that_is_written_cancelled_deleted_or_retracted_brings_the_day_of_destruction_nearer() {
+    let (ehr, clock) = clinic(&FaultyFile::default());
+    let (session, one) = (doctor(&ehr), office(&ehr, "ann"));
+    one.set_retention(&Retention::from_json(br#"{"default":{"years":10}}"#).expect("rules")).expect("it may");
+    session.write(br#"{"resourceType":"Patient","id":"p","birthDate":"1970"}"#).expect("valid");
+    let encounter = |id: &str, status: &str, period: &str| {
+        let text = format!(
+            r#"{{"resourceType":"Encounter","id":"{id}","status":"{status}","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/p"}}{period}}}"#
+        );
+        session.write(text.as_bytes()).expect("valid");
+    };
+    let due = || one.retention_due("p", None).expect("it may").expect("all is known");
+    let mut least = due();
+    let mut later = |what: &str| {
+        assert!(due() >= least, "{what}");
+        least = due();
+        clock.advance(DAY);
+    };
+    later("nothing was done");
+    encounter("c", "cancelled", "");
+    later("a cancelled one without a date");
+    encounter("b", "finished", r#","period":{"start":"1990-01-01","end":"1990-01-02"}"#);
+    later("one dated back");
+    encounter("f", "finished", r#","period":{"start":"2031-01-01","end":"2031-01-02"}"#);
+    later("one that ends late");
+    assert_eq!(due().to_rfc3339(), "2041-01-03T00:00:00.000000Z");
+    encounter("g", "finished", r#","period":{"start":"2032-01-01","end":"2032-01-02"}"#);
+    later("another");
+    session.delete(kind("Encounter"), "f").expect("it is there");
+    later("one deleted");
+    session.retract(kind("Encounter"), "g", 1, &Reason::new("of another")).expect("it is there");
+    later("one retracted");
+    assert_eq!(due().to_rfc3339(), "2042-01-03T00:00:00.000000Z");
+    encounter("e", "entered-in-error", r#","period":{"start":"1980-01-01"}"#);
+    later("one entered in error");
+    let why = Reason::new("end of retention");
+    clock.set(Timestamp(due().0 - 1));
+    assert_eq!(code(one.propose_destroy("p", None, &why)), Code::RetentionRunning);
 }

@@ -1,10 +1,10 @@
 //! Copies of a store while it is written to, and the way back.
 
-use super::pages::{self, Copied, Copy, Mended, Steps};
+use super::pages::{self, Copied, Copy, Mended, Seal, Steps};
 use super::{Store, embedded};
 use crate::error::{Code, Result};
 use crate::id::Random;
-use crate::keys::KeySource;
+use crate::keys::{KeyRing, KeySource};
 use crate::limits::Watch;
 use std::fs::File;
 use std::io::BufWriter;
@@ -22,6 +22,7 @@ impl Store {
     ///
     /// # Errors
     /// - `store-exists`: there is a file of that name. `other-store`: `since` is of another one. `corrupt`: a page is damaged.
+    /// - `backup-chain`: the file was written anew under another key for its pages since; it takes a full copy.
     /// - `io`, `store-io`, `cancelled`, `deadline`; of opening `since`.
     pub fn backup(
         &self,
@@ -31,11 +32,14 @@ impl Store {
         steps: &mut Steps<'_>,
     ) -> Result<Copied> {
         let base = match since {
-            Some((path, source)) => Some(open_copy(path, source, self.random.clone())?),
+            Some((path, source)) => Some(open_copy(path, Some(&Seal::of(&self.keys)), source, self.random.clone())?),
             None => None,
         };
         if base.as_ref().is_some_and(|base| base.store() != self.keys.store_id()) {
             return Err(Code::OtherStore.error());
+        }
+        if base.as_ref().is_some_and(|base| !base.seal().same(&Seal::of(&self.keys))) {
+            return Err(Code::BackupChain.error());
         }
         let writing = self.turn()?;
         let frozen = self.backend.freeze();
@@ -54,7 +58,8 @@ impl Store {
     }
 }
 
-/// Puts a full copy and the increments that follow it together to a store in a new file.
+/// Puts a full copy and the increments that follow it together to a store in a new file. `source` opens the last of them; what opened
+/// those before may be gone: the key of their pages is the same.
 ///
 /// # Errors
 /// - `backup-chain`, `other-store`, `corrupt`, `truncated`, `store-exists`; of the key source; `io`, `cancelled`, `deadline`.
@@ -66,7 +71,13 @@ pub(crate) fn restore(
     watch: &Watch,
     steps: &mut Steps<'_>,
 ) -> Result<Copied> {
-    let chain = chain.iter().map(|path| open_copy(path, source, random.clone())).collect::<Result<Vec<Copy>>>()?;
+    let Some((last, before)) = chain.split_last() else {
+        return Err(Code::InvalidArgument.error().expected("a full backup and what follows it"));
+    };
+    let last = open_copy(last, None, source, random.clone())?;
+    let before = before.iter().map(|path| open_copy(path, Some(last.seal()), source, random.clone()));
+    let mut chain = before.collect::<Result<Vec<Copy>>>()?;
+    chain.push(last);
     let disk = embedded::new_file(into)?;
     kept(into, pages::restore(&chain, &disk, &*random, watch, steps))
 }
@@ -87,9 +98,11 @@ pub(crate) fn repair(
     steps: &mut Steps<'_>,
 ) -> Result<Mended> {
     let raw = embedded::file(damaged, true)?;
-    let copies = copies.iter().map(|path| open_copy(path, source, random.clone())).collect::<Result<Vec<Copy>>>()?;
-    let disk = embedded::new_file(into)?;
     let opened = Copy::of_store(Box::new(embedded::file(damaged, true)?), source, random.clone());
+    let seal = opened.as_ref().ok().map(|copy| copy.seal().clone());
+    let copies = copies.iter().map(|path| open_copy(path, seal.as_ref(), source, random.clone()));
+    let copies = copies.collect::<Result<Vec<Copy>>>()?;
+    let disk = embedded::new_file(into)?;
     kept(into, repaired(opened, &raw, &copies, allow_older, &disk, &*random, watch, steps))
 }
 
@@ -127,13 +140,28 @@ fn repaired(
     pages::repair(opened, raw, copies, allow_older, disk, random, watch, steps)
 }
 
-fn open_copy(path: &Path, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Copy> {
+/// Opens a copy with a key source, or where that does not open it (its keys were changed since) with a key of its pages.
+fn open_copy(path: &Path, seal: Option<&Seal>, source: &dyn KeySource, random: Arc<dyn Random>) -> Result<Copy> {
+    let mut file = File::open(path)?;
+    let opened = if Copy::is_increment(&mut file)? {
+        Copy::of_increment(file, &|header| Ok(Seal::of(&KeyRing::open(source, header)?)))
+    } else {
+        Copy::of_store(Box::new(embedded::file(path, true)?), source, random.clone())
+    };
+    match (opened, seal) {
+        (Err(refused), Some(seal)) if matches!(refused.code(), Code::WrongKey | Code::KeyUnavailable) => {
+            with_seal(path, seal, random).map_err(|_| refused)
+        }
+        (opened, _) => opened,
+    }
+}
+
+fn with_seal(path: &Path, seal: &Seal, random: Arc<dyn Random>) -> Result<Copy> {
     let mut file = File::open(path)?;
     if Copy::is_increment(&mut file)? {
-        return Copy::of_increment(file, source);
+        return Copy::of_increment(file, &|_| Ok(seal.clone()));
     }
-    drop(file);
-    Copy::of_store(Box::new(embedded::file(path, true)?), source, random)
+    Copy::of_pages(Box::new(embedded::file(path, true)?), seal.clone(), random)
 }
 
 /// What was made stays; what was not leaves no file, save where one of that name was there before.

@@ -186,8 +186,10 @@ impl Store {
                     let keys = if now == header { keys } else { KeyRing::open(source, &now)? };
                     let store = Store::new(Box::new(backend), keys, random);
                     store.check_revision(read_only)?;
+                    source.opened(store.read_state(&*store.latest()?)?.at)?;
                     if !read_only {
-                        store.finish_burning()?;
+                        // Every record opens without it: where it cannot be done now, the next opening tries again.
+                        let _ = store.finish_burning();
                         store.finish_destroying(Timestamp(i64::MIN))?;
                     }
                     return Ok(store);

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 /// Patients whose keys lie under one key.
 const GROUP: u32 = 256;
-/// The row that says that the epoch is still to be changed.
+/// The row that says that an epoch is still to be destroyed, and which: `epoch 4`.
 const BURN: &[u8] = b"burn";
 
 impl Store {
@@ -73,41 +73,63 @@ impl Store {
     }
 
     /// Goes over to another epoch key: what was wrapped under those before, and is not in use now, opens no more. Gives how many
-    /// keys were wrapped anew. `noted` is called before anything is written; where it fails, nothing is.
+    /// keys were wrapped anew. `noted` is called before another epoch is begun; where it fails, none is.
+    ///
+    /// What an earlier call could not finish is finished first: so there are never more than two epochs, however often it fails. A
+    /// wrapped key that opens under no key there is stays as it is, and does not keep the others from theirs.
     ///
     /// # Durability
     /// After a failure or a crash in between every record opens, and opening the store for writing finishes it.
     ///
     /// # Errors
-    /// - of `noted`, of the backend; `wrong-key`, `corrupt`: a wrapped key is not what was written.
+    /// - of `noted`, of the backend.
     pub(crate) fn burn(&self, at: Timestamp, noted: impl FnOnce() -> Result<()>) -> Result<u64> {
         if self.has_turn() {
             return Err(Code::TurnHeld.error());
         }
+        // One at a time, from the first step to the last: another's epoch in between would take the key that this one wraps under.
         let _one = lock(&self.rotating);
+        if self.keys.epochs() > 1 {
+            self.finish_epoch(at)?;
+        }
         self.change_header(at, |header| self.keys.with_new_epoch(header, &*self.random), noted)?;
         self.finish_epoch(at)
     }
 
     /// Where a change of the epoch was not finished, finishes it.
+    ///
+    /// # Errors
+    /// - of the backend. Every record opens all the same, and the next opening tries again.
     pub(super) fn finish_burning(&self) -> Result<()> {
         let at = Timestamp(i64::MIN);
         if self.latest()?.get(Table::Meta, BURN)?.is_some() {
             self.burn(at, || Ok(())).map(drop)
         } else if self.keys.epochs() > 1 {
+            let _one = lock(&self.rotating);
             self.finish_epoch(at).map(drop)
         } else {
             Ok(())
         }
     }
 
-    /// Wraps the keys of all groups under the current epoch key and destroys those before.
+    /// Wraps the keys of all groups under the current epoch key and destroys those before. Held by who has `rotating`.
     fn finish_epoch(&self, at: Timestamp) -> Result<u64> {
+        let epoch = self.keys.patient_epoch();
         let mut change = self.change(at, "")?;
         let count = change.rewrap_groups()?;
-        change.rows.mine.delete(Table::Meta, BURN.to_vec());
+        // A mark that was left since this epoch began asks for the end of this one too.
+        let burnt = |mark: &[u8]| mark.first_chunk().is_none_or(|last| u32::from_be_bytes(*last) < epoch);
+        if change.rows.get(Table::Meta, BURN)?.is_some_and(|mark| burnt(&mark)) {
+            change.rows.mine.delete(Table::Meta, BURN.to_vec());
+        }
         change.commit()?;
-        self.change_header(at, |header| self.keys.with_last_epoch_only(header, &*self.random), || Ok(()))?;
+        // Seen again in what is committed: a key is destroyed only where nothing opens with it any more.
+        for (row, wrapped) in group_rows(&*self.latest()?)? {
+            if matches!(self.keys.rewrapped(group_at(&row)?, &wrapped, &*self.random), Ok(Some(_))) {
+                return Err(Code::Conflict.error());
+            }
+        }
+        self.change_header(at, |header| self.keys.with_epochs_from(header, epoch, &*self.random), || Ok(()))?;
         Ok(count)
     }
 }
@@ -134,27 +156,45 @@ impl Change<'_> {
             let again = store.keys.regrouped(patient, *compartment, [&old, &new], &wrapped, &*store.random)?;
             self.rows.mine.put(Table::Patient, row, again);
         }
-        self.rows.mine.put(Table::Meta, BURN.to_vec(), Vec::new());
+        self.rows.mine.put(Table::Meta, BURN.to_vec(), store.keys.patient_epoch().to_be_bytes().to_vec());
         Ok(())
     }
 
-    /// Wraps the keys of all groups under the current epoch key.
+    /// Wraps the keys of all groups under the current epoch key; those that open under no key there is stay as they are.
     fn rewrap_groups(&mut self) -> Result<u64> {
-        let mut rows = Vec::new();
-        self.rows.range(Table::Meta, GROUPS, &[GROUPS, &[u8::MAX; 5]].concat(), &mut |key, value| {
-            rows.push((key.to_vec(), value.to_vec()));
-            true
-        })?;
         let mut count = 0;
-        for (row, wrapped) in rows {
-            let group = row.last_chunk().copied().map(u32::from_be_bytes).ok_or_else(|| Code::Corrupt.error())?;
-            if let Some(again) = self.store.keys.rewrapped(group, &wrapped, &*self.store.random)? {
-                self.rows.mine.put(Table::Meta, row, again);
-                count += 1;
+        for (row, wrapped) in group_rows(&self.rows)? {
+            match self.store.keys.rewrapped(group_at(&row)?, &wrapped, &*self.store.random) {
+                Ok(Some(again)) => {
+                    self.rows.mine.put(Table::Meta, row, again);
+                    count += 1;
+                }
+                Ok(None) => {}
+                Err(error) if is_damage(error.code()) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(count)
     }
+}
+
+/// Whether a wrapped key failed to open for good: no later call will open it.
+fn is_damage(code: Code) -> bool {
+    matches!(code, Code::Corrupt | Code::WrongKey | Code::KeyEpochGone | Code::Truncated | Code::VersionUnsupported)
+}
+
+/// The rows with the wrapped keys of groups.
+fn group_rows(view: &dyn ReadView) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut rows = Vec::new();
+    view.range(Table::Meta, GROUPS, &[GROUPS, &[u8::MAX; 5]].concat(), &mut |key, value| {
+        rows.push((key.to_vec(), value.to_vec()));
+        true
+    })?;
+    Ok(rows)
+}
+
+fn group_at(row: &[u8]) -> Result<u32> {
+    row.last_chunk().copied().map(u32::from_be_bytes).ok_or_else(|| Code::Corrupt.error())
 }
 
 const GROUPS: &[u8] = b"group ";
@@ -166,4 +206,129 @@ fn group_row(group: u32) -> Vec<u8> {
 /// The group of a patient.
 pub(super) const fn group_of(patient: u32) -> u32 {
     patient / GROUP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{found, observation, patient, put};
+    use super::*;
+    use crate::id::SystemRandom;
+    use crate::keys::RawKey;
+    use crate::store::testing::FaultyFile;
+    use std::sync::Arc;
+
+    const KEY: [u8; 32] = [1; 32];
+
+    fn made(file: &FaultyFile) -> Store {
+        let random = Arc::new(SystemRandom::default());
+        Store::create_on(Box::new(file.clone()), &RawKey::new(KEY), random, 1 << 20).expect("a store in memory")
+    }
+
+    fn opened(file: &FaultyFile) -> Result<Store> {
+        let (file, random) = (FaultyFile::with(file.bytes()), Arc::new(SystemRandom::default()));
+        Store::open_on(Box::new(file), &RawKey::new(KEY), random, 1 << 20, false)
+    }
+
+    fn filled(store: &Store) {
+        put(store, 1, &[patient("p", "Doe", "1970-01-01"), observation("o", "Patient/p", "1-8", "2020-01-01")]);
+    }
+
+    fn reads(store: &Store) -> bool {
+        let number = store.snapshot().and_then(|view| view.patient("p")).expect("readable").expect("there");
+        store.snapshot().and_then(|view| view.chart(number)).is_ok_and(|chart| chart.len() == 2)
+            && found(store, "Observation", "code=1-8") == ["o"]
+    }
+
+    #[test]
+    fn rotations_of_many_threads_at_once_while_others_write_leave_every_chart_readable() {
+        let file = FaultyFile::default();
+        let store = made(&file);
+        filled(&store);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        store.burn(Timestamp(9), || Ok(())).expect("it burns");
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for number in 0..20 {
+                    put(&store, 10 + number, &[patient(&format!("q{number}"), "Roe", "1980-01-01")]);
+                }
+            });
+        });
+        assert_eq!((store.keys.epochs(), store.keys.patient_epoch()), (1, 16));
+        drop(store);
+        let store = opened(&file).expect("it opens");
+        assert!(reads(&store));
+        assert_eq!(found(&store, "Patient", "family=Roe").len(), 20);
+    }
+
+    #[test]
+    fn a_rotation_that_stopped_half_way_however_often_is_taken_up_again_and_uses_up_no_epochs() {
+        let file = FaultyFile::default();
+        let store = made(&file);
+        filled(&store);
+        // As a failure after the first step leaves it.
+        let begin =
+            || store.change_header(Timestamp(2), |old| store.keys.with_new_epoch(old, &*store.random), || Ok(()));
+        for round in 0..20 {
+            begin().expect("written");
+            assert_eq!(store.keys.epochs(), 2, "round {round}");
+            store.burn(Timestamp(3), || Ok(())).expect("it burns");
+            assert_eq!(store.keys.epochs(), 1, "round {round}");
+            let refused = store.burn(Timestamp(3), || Err(Code::AuditUnavailable.error()));
+            assert_eq!(refused.expect_err("refused").code(), Code::AuditUnavailable);
+            assert_eq!(store.keys.epochs(), 1, "round {round}");
+        }
+        begin().expect("written");
+        drop(store);
+        let store = opened(&file).expect("it opens");
+        assert_eq!(store.keys.epochs(), 1, "opening finishes it");
+        assert!(reads(&store));
+    }
+
+    #[test]
+    fn a_wrapped_key_that_opens_with_nothing_keeps_neither_the_store_from_opening_nor_the_others_from_their_new_key() {
+        for damaged in [vec![7; 100], Vec::new(), vec![0; 12]] {
+            let file = FaultyFile::default();
+            let store = made(&file);
+            filled(&store);
+            let mut change = store.change(Timestamp(2), "").expect("its turn");
+            change.rows.mine.put(Table::Meta, group_row(9), damaged.clone());
+            change.rows.mine.put(Table::Meta, BURN.to_vec(), 1_u32.to_be_bytes().to_vec());
+            change.commit().expect("written");
+            assert_eq!(store.burn(Timestamp(3), || Ok(())).expect("it burns"), 1);
+            let epoch = store.keys.patient_epoch();
+            drop(store);
+            let store = opened(&file).expect("it opens");
+            assert_eq!((store.keys.epochs(), store.keys.patient_epoch()), (1, epoch));
+            assert!(reads(&store));
+            let kept = store.latest().and_then(|view| view.get(Table::Meta, &group_row(9))).expect("readable");
+            assert_eq!(kept, Some(damaged), "as it was, for who looks for the cause");
+        }
+    }
+
+    #[test]
+    fn a_mark_left_in_an_epoch_that_is_begun_already_asks_for_the_next_one() {
+        let file = FaultyFile::default();
+        let store = made(&file);
+        filled(&store);
+        store
+            .change_header(Timestamp(2), |old| store.keys.with_new_epoch(old, &*store.random), || Ok(()))
+            .expect("written");
+        let mut change = store.change(Timestamp(2), "").expect("its turn");
+        change.renew_group(1).expect("there is a group");
+        change.commit().expect("written");
+        drop(store);
+        let store = opened(&file).expect("it opens");
+        assert_eq!(
+            (store.keys.epochs(), store.keys.patient_epoch()),
+            (1, 3),
+            "2 was in use before the group was renewed"
+        );
+        assert_eq!(store.latest().and_then(|view| view.get(Table::Meta, BURN)).expect("readable"), None);
+        assert!(reads(&store));
+    }
 }

@@ -3,6 +3,7 @@
 use crate::path::{administrator, create, key, kind, physician};
 use ehrcore::ehr::{Ehr, Options, SearchOptions, Session, VerifyLevel, Write};
 use ehrcore::error::{Code, Result};
+use ehrcore::keys::RawKey;
 use ehrcore::limits::{CallLimits, CancelToken};
 use ehrcore::store::Copied;
 use std::collections::BTreeMap;
@@ -190,4 +191,39 @@ fn a_copy_that_is_cancelled_leaves_no_file_and_one_never_replaces_another() {
     assert_eq!(office.backup(&file, &mut |_, _| true).unwrap_err().code(), Code::StoreExists);
     assert_eq!(std::fs::read(&file).expect("a file"), b"mine");
     assert_eq!(physician(&ehr).backup(&folder.path().join("no"), &mut |_, _| true).unwrap_err().code(), Code::Denied);
+}
+
+#[test]
+fn a_chain_of_copies_across_a_change_of_keys_comes_back_with_the_key_of_its_last_link_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let (doctor, office) = (physician(&ehr), administrator(&ehr));
+    let file = |n: usize| folder.path().join(format!("copy{n}"));
+    let new = RawKey::new([77; 32]);
+    (0..10).for_each(|n| drop(doctor.change_set(set(n)).expect("it writes")));
+    office.backup(&file(0), &mut |_, _| true).expect("it copies");
+    (10..12).for_each(|n| drop(doctor.change_set(set(n)).expect("it writes")));
+    office.backup_since(&file(1), &file(0), &key(), &mut |_, _| true).expect("it copies");
+    office.rotate_root(&key(), &[&new]).expect("it opens it");
+    office.rotate_patient_keys().expect("it may");
+    (12..14).for_each(|n| drop(doctor.change_set(set(n)).expect("it writes")));
+    office.backup_since(&file(2), &file(1), &new, &mut |_, _| true).expect("the new key is enough");
+    let wanted = all(&doctor);
+    let (paths, into) = ([file(0), file(1), file(2)], folder.path().join("restored.ehr"));
+    let chain: Vec<&Path> = paths.iter().map(AsRef::as_ref).collect();
+    let put_together = |with: &RawKey| {
+        Ehr::restore(&chain, &into, with, &Options::default(), &CallLimits::default(), &mut |_, _| true)
+    };
+    assert_eq!(put_together(&key()).unwrap_err().code(), Code::WrongKey, "what was taken away opens no later copy");
+    assert_eq!(put_together(&new).expect("it restores").number, 2);
+    let back = Ehr::open(&into, &new, Options::default()).expect("it opens");
+    assert!(all(&physician(&back)) == wanted);
+    administrator(&back).verify(VerifyLevel::Records, None).expect("it is whole");
+    // Under another key of the pages a new chain begins.
+    let moved = folder.path().join("moved.ehr");
+    administrator(&back).rotate_page_key(&moved).expect("it writes");
+    drop(back);
+    let anew = Ehr::open(&moved, &new, Options::default()).expect("it opens");
+    let since = administrator(&anew).backup_since(&file(3), &file(2), &new, &mut |_, _| true);
+    assert_eq!((since.unwrap_err().code(), file(3).exists()), (Code::BackupChain, false));
 }

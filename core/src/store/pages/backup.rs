@@ -202,6 +202,17 @@ impl Frozen {
     }
 }
 
+impl Seal {
+    /// What seals the pages of a store with these keys.
+    pub(in crate::store) fn of(keys: &KeyRing) -> Seal {
+        Seal { key: keys.page_key().clone(), store: keys.store_id() }
+    }
+    /// Whether pages sealed with the one open with the other: not after the file was written anew under another key.
+    pub(in crate::store) fn same(&self, other: &Seal) -> bool {
+        self.store == other.store && crate::crypto::equal(self.key.bytes(), other.key.bytes())
+    }
+}
+
 /// `"ehrcore increment v1" || store 16 || SHA-256(the first slot)`.
 fn context(seal: &Seal, head: &[u8]) -> Vec<u8> {
     [&b"ehrcore increment v1"[..], &seal.store.0, &Active::sha256(&[head])].concat()
@@ -319,20 +330,27 @@ impl Copy {
         let mut refused = Code::NotAStore.error();
         for header in key_headers(&*disk)? {
             match KeyRing::open(source, &header) {
-                Ok(keys) => {
-                    let (key, store) = (keys.page_key().clone(), keys.store_id());
-                    let pages = Pages::open(disk, &key, store, random, true)?;
-                    let frozen = pages.freeze()?;
-                    let list = List { length: frozen.list.length, pages: frozen.list.pages.clone() };
-                    drop(frozen);
-                    let header = pages.header();
-                    let seal = Seal { key, store };
-                    return Ok(Copy { seal, header, number: 0, base: [0; 32], list, from: From::Store(pages) });
-                }
+                Ok(keys) => return Copy::of_pages(disk, Seal::of(&keys), random),
                 Err(error) => refused = error,
             }
         }
         Err(refused)
+    }
+
+    /// Opens a full copy that another copy or store of the same storage has the key of.
+    ///
+    /// # Errors
+    /// - as for a store.
+    pub(in crate::store) fn of_pages(
+        disk: Box<dyn StorageBackend>,
+        seal: Seal,
+        random: Arc<dyn Random>,
+    ) -> Result<Copy> {
+        let pages = Pages::open(disk, &seal.key, seal.store, random, true)?;
+        let frozen = pages.freeze()?;
+        let list = List { length: frozen.list.length, pages: frozen.list.pages.clone() };
+        drop(frozen);
+        Ok(Copy { seal, header: pages.header(), number: 0, base: [0; 32], list, from: From::Store(pages) })
     }
 
     /// Whether a file starts as an increment does.
@@ -343,11 +361,14 @@ impl Copy {
         Ok(read.is_ok() && start == *MAGIC)
     }
 
-    /// Opens an increment.
+    /// Opens an increment. `seal` gives the key of its pages, for its header.
     ///
     /// # Errors
-    /// - `not-a-store`, `version-unsupported`, `wrong-key`, `corrupt`, `truncated`, `io`.
-    pub(in crate::store) fn of_increment(mut file: std::fs::File, source: &dyn KeySource) -> Result<Copy> {
+    /// - of `seal`; `not-a-store`, `version-unsupported`, `wrong-key`, `corrupt`, `truncated`, `io`.
+    pub(in crate::store) fn of_increment(
+        mut file: std::fs::File,
+        seal: &dyn Fn(&[u8]) -> Result<Seal>,
+    ) -> Result<Copy> {
         let mut head = vec![0; PAGE];
         let cut = |_| Code::Truncated.error();
         file.read_exact(&mut head).map_err(cut)?;
@@ -359,8 +380,7 @@ impl Copy {
         }
         let length = usize::from(u16::from_be_bytes([head[10], head[11]]));
         let header = head.get(HEADER_AT..HEADER_AT + length).ok_or_else(|| Code::Corrupt.error())?.to_vec();
-        let keys = KeyRing::open(source, &header)?;
-        let seal = Seal { key: keys.page_key().clone(), store: keys.store_id() };
+        let seal = seal(&header)?;
         let mut start = [0; 20];
         file.read_exact(&mut start).map_err(cut)?;
         let (nonce, length) = start.split_first_chunk::<12>().expect("twelve of twenty bytes");
@@ -403,7 +423,7 @@ impl Copy {
         self.seal.store
     }
 
-    pub(super) fn seal(&self) -> &Seal {
+    pub(in crate::store) fn seal(&self) -> &Seal {
         &self.seal
     }
     pub(super) fn header(&self) -> &[u8] {

@@ -89,7 +89,8 @@ struct Inner {
 }
 
 /// The key, and the store it is for.
-struct Seal {
+#[derive(Clone)]
+pub(super) struct Seal {
     key: SealKey,
     store: StoreId,
 }

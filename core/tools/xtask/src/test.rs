@@ -60,8 +60,11 @@ pub(crate) fn run() -> Done {
     tally.step("format", || cargo(&["fmt", "--all", "--check"]));
     tally.step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
     tally.step("lints with every feature", || {
-        cargo(&["clippy", "-p", "ehrcore", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"])
+        let mut lints = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        lints.args(["clippy", "-p", "ehrcore", "--all-targets", "--all-features", "--quiet", "--", "-D", "warnings"]);
+        run_in(&root(), lints.env("EHRCORE_BUILD_WITHOUT_ENCRYPTION", "1"))
     });
+    tally.step("no feature alone switches encryption off", no_feature_alone_switches_encryption_off);
     tally.step("layers", crate::layers::run);
     tally.step("header", || crate::header::run(&["--check"]));
     tally.step("docs", || crate::docs::run(&["--check"]));
@@ -142,6 +145,19 @@ fn cargo(arguments: &[&str]) -> Done {
 fn run_in(folder: &Path, command: &mut Command) -> Done {
     let status = command.current_dir(folder).status()?;
     if status.success() { Ok(()) } else { Err(format!("{status}").into()) }
+}
+
+/// The feature that compiles encryption out must not build without the second word: features add up over a whole build.
+fn no_feature_alone_switches_encryption_off() -> Done {
+    let mut check = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    check.args(["check", "--quiet", "-p", "ehrcore", "--lib", "--features", "danger-bench-without-encryption"]);
+    let output = check.current_dir(root()).env_remove("EHRCORE_BUILD_WITHOUT_ENCRYPTION").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match (output.status.success(), said.contains("set EHRCORE_BUILD_WITHOUT_ENCRYPTION")) {
+        (true, _) => Err("a feature alone builds the library without encryption".into()),
+        (false, true) => Ok(()),
+        (false, false) => Err(format!("it does not build, for another reason: {said}").into()),
+    }
 }
 
 fn target() -> PathBuf {
