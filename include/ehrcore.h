@@ -1097,7 +1097,9 @@ typedef struct {
 } ehr_anchor;
 
 /*
- A host's key management. Both calls give 0 on success; anything else is reported as EHR_KEY_UNAVAILABLE.
+ A host's key management. Both calls give 0 on success. EHR_WRONG_KEY says that it refuses (the key was revoked or is no more): it is
+ reported as such, and a root that ehr_key_cached() kept is thrown away. Anything else says that it did not answer and is reported as
+ EHR_KEY_UNAVAILABLE: a root that was kept goes on opening the store. So a host that revokes must tell the two apart.
 
  `associated` names the store and must be authenticated with what is wrapped.
  */
