@@ -28,6 +28,63 @@ static int opens(const char *file, const ehr_key *key)
     return status == EHR_OK;
 }
 
+/* A host's key management that can be out of reach, or say no: `*context` is what it answers. */
+static int host_wrap(void *context, ehr_str associated, const uint8_t *root, uint8_t *wrapped, size_t capacity, size_t *length)
+{
+    (void)associated;
+    if (*(int *)context != 0 || capacity < 32)
+        return *(int *)context != 0 ? *(int *)context : 1;
+    memcpy(wrapped, root, 32);
+    *length = 32;
+    return 0;
+}
+
+static int host_unwrap(void *context, ehr_str associated, ehr_str wrapped, uint8_t *root)
+{
+    (void)associated;
+    if (*(int *)context != 0 || wrapped.length != 32)
+        return *(int *)context != 0 ? *(int *)context : 1;
+    memcpy(root, wrapped.data, 32);
+    return 0;
+}
+
+/* What a host refuses is not opened with what was kept for work offline; what it does not answer to is. */
+static int refused_is_not_unanswered(const char *file, ehr_str device)
+{
+    char kept[4096];
+    int answer = 0, right;
+    ehr_key_source source;
+    ehr_key *host = NULL, *cached = NULL;
+    ehr_store *store = NULL;
+    ehr_error *error = NULL;
+    if (strlen(file) + 6 > sizeof kept)
+        return failed("a shorter name", NULL);
+    strcpy(kept, file);
+    strcat(kept, ".kept");
+    memset(&source, 0, sizeof source);
+    source.size = sizeof source;
+    source.context = &answer;
+    source.wrap = host_wrap;
+    source.unwrap = host_unwrap;
+    remove(file);
+    if (ehr_key_host(&source, &host, &error) != EHR_OK || ehr_create(text(file), host, &store, &error) != EHR_OK
+        || ehr_key_cached(host, text(kept), device, 3600, &cached, &error) != EHR_OK)
+        return failed("a host's key", error);
+    ehr_store_free(store);
+    store = NULL;
+    right = opens(file, cached);
+    answer = 1; /* no answer */
+    right = right && opens(file, cached) && ehr_open(text(file), host, &store, NULL) == EHR_KEY_UNAVAILABLE;
+    answer = EHR_WRONG_KEY; /* it says no */
+    right = right && ehr_open(text(file), cached, &store, NULL) == EHR_WRONG_KEY;
+    answer = 1;
+    right = right && ehr_open(text(file), cached, &store, NULL) == EHR_KEY_UNAVAILABLE;
+    ehr_key_free(cached);
+    ehr_key_free(host);
+    remove(kept);
+    return right ? 0 : failed("a host that refuses was not believed", NULL);
+}
+
 /* Adds a recovery key and three shares; then puts a new root under the shares alone. */
 static int rotate(ehr_session *session, const ehr_key *raw, ehr_key **paper, ehr_key **shared, ehr_key_texts **shares)
 {
@@ -115,6 +172,8 @@ int main(int count, char **arguments)
     ehr_key_free(shared);
     ehr_key_free(joined);
     ehr_key_free(limited);
+    if (refused_is_not_unanswered(file, key) != 0)
+        return 1;
     remove(file);
     puts("two of three shares open the store, and nothing else does");
     return 0;

@@ -260,3 +260,52 @@ fn no_encounter_that_is_written_cancelled_deleted_or_retracted_brings_the_day_of
     clock.set(Timestamp(due().0 - 1));
     assert_eq!(code(one.propose_destroy("p", None, &why)), Code::RetentionRunning);
 }
+
+#[test]
+fn destroying_a_record_of_one_compartment_leaves_what_is_found_of_the_others_and_of_other_patients() {
+    let (ehr, clock) = clinic(&FaultyFile::default());
+    let (one, two) = (office(&ehr, "ann"), office(&ehr, "bob"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("all.json");
+    let label = r#""meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"SUD"}]},"#;
+    let entry = |kind: &str, id: &str, label: &str, rest: &str| {
+        format!(
+            r#"{{"fullUrl":"http://elsewhere.example/fhir/{kind}/{id}","resource":{{"resourceType":"{kind}","id":"{id}",{label}{rest}}},"request":{{"method":"PUT","url":"{kind}/{id}"}}}}"#
+        )
+    };
+    let of = |patient: &str| {
+        format!(
+            r#""status":"final","code":{{"coding":[{{"code":"same"}}]}},"subject":{{"reference":"http://elsewhere.example/fhir/Patient/{patient}"}}"#
+        )
+    };
+    let entries = [
+        entry("Patient", "p", "", r#""birthDate":"1970""#),
+        entry("Patient", "q", "", r#""birthDate":"1970""#),
+        entry("Observation", "normal", "", &of("p")),
+        entry("Observation", "guarded", label, &of("p")),
+        entry("Observation", "other", "", &of("q")),
+    ];
+    let bundle = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#, entries.join(","));
+    std::fs::write(&file, bundle).expect("a file");
+    assert_eq!(one.import(&file, &ImportOptions::default(), &mut ()).expect("it imports").stored, 5);
+    one.set_retention(&Retention::from_json(br#"{"default":{"years":1}}"#).expect("rules")).expect("it may");
+    clock.advance(400 * DAY);
+    let observation = kind("Observation");
+    let found = || {
+        let page = doctor(&ehr).search(observation, "code=same", SearchOptions::default()).expect("it searches");
+        let mut ids: Vec<String> = page.records.iter().map(|stored| stored.id().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    assert!(["normal", "other"].iter().all(|id| found().iter().any(|one| one == id)));
+    let why = Reason::new("end of retention");
+    let destroy = |id: &str| {
+        let proposal = one.propose_destroy("p", Some((observation, id)), &why).expect("it is time");
+        two.approve_destroy(proposal.number, &why).expect("all holds");
+    };
+    destroy("guarded");
+    assert_eq!(found(), ["normal", "other"], "one that has the same code is found still");
+    destroy("normal");
+    assert_eq!(found(), ["other"]);
+    two.verify(crate::ehr::VerifyLevel::Records, None).expect("the rest is whole");
+}
