@@ -68,7 +68,7 @@ static int refused_is_not_unanswered(const char *file, ehr_str device)
     source.unwrap = host_unwrap;
     remove(file);
     if (ehr_key_host(&source, &host, &error) != EHR_OK || ehr_create(text(file), host, &store, &error) != EHR_OK
-        || ehr_key_cached(host, text(kept), device, 3600, &cached, &error) != EHR_OK)
+        || ehr_key_cached(host, device, text(kept), 3600, &cached, &error) != EHR_OK)
         return failed("a host's key", error);
     ehr_store_free(store);
     store = NULL;
