@@ -234,6 +234,7 @@ catalogue! {
     OtherStore = 517, "other-store", "the copy is of another store";
     CopyOlder = 518, "copy-older", "the copy may be older than the damaged file";
     CopyDamaged = 519, "copy-damaged", "the copy is damaged itself";
+    MapDamaged = 520, "map-damaged", "what says where the pages of the file are does not open, or is not the newest";
     // 600-699: audit and access
     Denied = 600, "denied", "the session may not do this";
     AuditUnavailable = 601, "audit-unavailable", "the audit entry could not be written, so the access did not happen";

@@ -17,6 +17,7 @@ mod pass;
 mod path;
 mod policy;
 mod report;
+mod salvage;
 mod session;
 mod shred;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use keys::Rotated;
 pub(crate) use pass::Pass;
 pub use path::{Path, Urgency};
 pub use report::{Disclosure, Report, Table as ReportTable};
+pub use salvage::{SalvageInto, SalvageOptions};
 pub(crate) use session::{Claim, checked, with_id};
 pub use session::{
     Count, Found, HistoryEntry, Origin, SearchOptions, Session, VerifyLevel, VerifyReport, Write, Written,

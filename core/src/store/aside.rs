@@ -5,8 +5,9 @@
 
 use super::{Change, ReadView, Snapshot, Store, Table};
 use crate::error::{Code, Result};
-use crate::id::PatientNumber;
-use crate::vault::{Context, RowKind, SealKey};
+use crate::id::{PatientNumber, StoreId};
+use crate::keys::KeyRing;
+use crate::vault::{Context, Packer, RowKind, SealKey};
 use zeroize::Zeroizing;
 
 /// What sort of row. Numbers are part of the format.
@@ -72,9 +73,19 @@ impl AsideKey {
         })
     }
     fn context(self, store: &Store) -> Context<'static> {
-        let place = Context::new(store.keys.store_id(), self.patient, self.kind.row(), self.number, 0);
+        self.place(store.keys.store_id())
+    }
+    fn place(self, store: StoreId) -> Context<'static> {
+        let place = Context::new(store, self.patient, self.kind.row(), self.number, 0);
         Context { compartment: self.compartment, ..place }
     }
+}
+
+/// Whether a hold is one that was released; None where it is no hold, or not genuine.
+pub(super) fn hold_is_released(keys: &KeyRing, key: &[u8], sealed: &[u8]) -> Option<bool> {
+    let place = AsideKey::of(AsideKind::Hold, key).ok().filter(|_| key.first() == Some(&(AsideKind::Hold as u8)))?;
+    let plain = Packer::new().ok()?.unpack(keys.store_key(), &place.place(keys.store_id()), sealed).ok()?;
+    super::Hold::decode(place, &plain).ok().map(|hold| hold.released.is_some())
 }
 
 impl Store {

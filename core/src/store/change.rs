@@ -136,6 +136,10 @@ impl Newest {
     pub(super) fn slot(&self) -> &Slot {
         &self.block.slots[usize::from(self.place.slot)]
     }
+    /// How many versions lie in the same block.
+    pub(super) fn slots(&self) -> u16 {
+        u16::try_from(self.block.slots.len()).unwrap_or(u16::MAX)
+    }
     /// Its bytes; None where it says that the record is deleted or hides it.
     fn bytes(&self) -> Option<&[u8]> {
         (!self.slot().deleted && !self.slot().retracted).then(|| self.hidden_bytes())
@@ -394,6 +398,31 @@ impl Change<'_> {
         Ok(version)
     }
 
+    /// Writes a version that hides a record whatever holds say: it is not shown that no later one is lost. Not for what is hidden or
+    /// deleted already.
+    pub(super) fn hide(&mut self, place: Place, key: [u8; 13], note: &Note) -> Result<()> {
+        let newest = self.at(place)?;
+        self.load_chart(place.chart())?;
+        let slot = newest.slot().clone();
+        let id = self.keep(&newest.block.bytes[slot.id.clone()]);
+        let bytes = self.keep(newest.hidden_bytes());
+        self.push(Pending {
+            chart: place.chart(),
+            kind: slot.kind,
+            id,
+            key,
+            version: slot.version.saturating_add(1),
+            deleted: false,
+            retracted: true,
+            before: Some(place),
+            source: 0,
+            entry: 0,
+            note: Some(Box::new(note.clone())),
+            bytes,
+            entries: 0..0,
+        })
+    }
+
     /// The number of the current version, in this change set or before it; None where there is none or it is deleted or
     /// retracted.
     ///
@@ -556,7 +585,7 @@ impl Change<'_> {
     }
 
     /// Collects what the record is found by.
-    fn index(&mut self, record: &Record, patient: u32, meta: &PutMeta<'_>) -> Range<usize> {
+    pub(super) fn index(&mut self, record: &Record, patient: u32, meta: &PutMeta<'_>) -> Range<usize> {
         let start = self.entries.len();
         let mut entries = std::mem::take(&mut self.entries);
         let mut found: Vec<(u64, [u8; 12])> = Vec::new();
@@ -594,6 +623,11 @@ impl Change<'_> {
         }
         self.entries = entries;
         start..self.entries.len()
+    }
+
+    /// Takes out what [`Change::index`] collected last.
+    pub(super) fn take_entries(&mut self, range: Range<usize>) -> Vec<(u16, u64, u64)> {
+        self.entries.split_off(range.start)
     }
 
     /// The newest version among what is written, pending records aside.
@@ -675,7 +709,13 @@ impl Change<'_> {
             };
         };
         let number = key.get(4..).and_then(|key| key.try_into().ok()).ok_or_else(|| Code::Corrupt.error())?;
-        after(u32::from_be_bytes(number))
+        let next = after(u32::from_be_bytes(number))?;
+        // Of a store that was salvaged, later blocks may be lost: their numbers are not given again.
+        if table == Table::Block {
+            Ok(next.max(self.store.gone_before(&self.rows, (patient, compartment))?))
+        } else {
+            Ok(next)
+        }
     }
 
     /// Makes rows of what is pending: blocks, ids, index segments, tokens.
@@ -836,7 +876,7 @@ fn new_slot<'a>(one: &Pending, texts: &'a [u8]) -> NewSlot<'a> {
     NewSlot { slot, id: &texts[one.id.clone()], body: &texts[one.bytes.clone()] }
 }
 
-fn id_row(place: Place) -> Vec<u8> {
+pub(super) fn id_row(place: Place) -> Vec<u8> {
     let mut row = Vec::with_capacity(10);
     row.extend(pair((place.patient, place.block)));
     row.extend(place.slot.to_be_bytes());

@@ -12,6 +12,7 @@ use super::shred::Traces;
 use super::{AsideKind, Change, ReadView, Snapshot, Store, Table, pair, patient_row, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
+use crate::keys::KeyRing;
 use crate::record::{Compartment, Record};
 use crate::schema::ResourceType;
 use crate::search::extract;
@@ -71,12 +72,24 @@ impl Tombstone {
 /// The start of keys of tombstones, after which the key in the id table follows.
 const TOMBSTONE: u8 = 5;
 /// The row with the fronts of envelopes that are still to be wiped.
-const WIPE: &[u8] = b"\0wipe";
+pub(super) const WIPE: &[u8] = b"\0wipe";
 /// Codec, suite, epoch, salt and commitment.
 const FRONT: usize = 1 + 1 + 4 + 24 + 32;
 
 fn tombstone_key(id_key: &[u8; 13]) -> Vec<u8> {
     [&[TOMBSTONE][..], id_key].concat()
+}
+
+/// The fronts that a row of those to be wiped has.
+pub(super) fn fronts(row: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    row.chunks(FRONT).map(|front| front.iter().map(|byte| !byte).collect())
+}
+
+/// The key in the id table of what a tombstone stands for, where it is genuine.
+pub(super) fn buried(keys: &KeyRing, key: &[u8], sealed: &[u8]) -> Option<[u8; 13]> {
+    let id = key.strip_prefix(&[TOMBSTONE])?.try_into().ok()?;
+    let place = Context::new(keys.store_id(), PatientNumber::SHARED, RowKind::Tombstone, 0, 0);
+    crate::vault::open(keys.store_key(), &Context { labels: key, ..place }, sealed).ok().map(|_| id)
 }
 
 impl Store {
@@ -255,7 +268,7 @@ impl Change<'_> {
     }
 
     /// Writes a block anew with nothing in some of its slots.
-    fn empty(&mut self, number: (u32, u32), gone: &BTreeSet<u16>) -> Result<()> {
+    pub(super) fn empty(&mut self, number: (u32, u32), gone: &BTreeSet<u16>) -> Result<()> {
         let place = Place { patient: number.0, block: number.1, slot: 0 };
         let old = self.store.block(&self.rows, place, None, false)?;
         let slots: Vec<NewSlot<'_>> = (0_u16..)
@@ -294,7 +307,7 @@ impl Change<'_> {
         self.put_segment(chart, &mut kept)
     }
 
-    fn put_segment(&mut self, chart: (u32, u8), segment: &mut Segment) -> Result<()> {
+    pub(super) fn put_segment(&mut self, chart: (u32, u8), segment: &mut Segment) -> Result<()> {
         let number = self.next_segment(chart)?;
         let key = self.store.patient_key(&self.rows, chart, false)?;
         let (context, plain) = (self.store.chart_context(RowKind::Index, (chart.0, number)), segment.write());

@@ -422,7 +422,8 @@ bytes_value!([const N: usize] Fixed<N>, Some(N), format!("ehrcore::Fixed<{N}>"))
 const NAMES: [&str; Table::ALL.len()] =
     ["meta", "patient", "patient-name", "block", "id", "index", "token", "audit", "ledger", "quarantine", "lifecycle"];
 
-fn name(table: Table) -> &'static str {
+/// The name a table has in the engine.
+pub(super) fn name(table: Table) -> &'static str {
     NAMES[table as usize]
 }
 

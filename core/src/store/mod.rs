@@ -23,6 +23,7 @@ mod note;
 mod pages;
 mod rekey;
 mod renew;
+pub(crate) mod salvage;
 mod shred;
 mod snapshot;
 mod terms;
@@ -50,6 +51,7 @@ pub use note::{ChangeKind, Note};
 pub use pages::{Checked, Copied, Frozen, Mended, Steps};
 pub(crate) use rekey::Changed;
 pub use renew::Renewed;
+pub use salvage::{Lines, Missing, MissingKind, Salvaged};
 pub use shred::Shredded;
 pub use snapshot::{Snapshot, Stored};
 
@@ -118,6 +120,15 @@ pub(crate) struct State {
     next_patient: u32,
     /// When the last commit was made: the next one is not earlier, whatever the clock says.
     at: Timestamp,
+}
+
+impl State {
+    fn open(keys: &KeyRing, sealed: &[u8]) -> Result<State> {
+        let place = Context::new(keys.store_id(), PatientNumber::SHARED, RowKind::Meta, 0, 0);
+        let plain = crate::vault::open(keys.store_key(), &place, sealed)?;
+        let mut reader = Reader { rest: &plain };
+        Ok(State { next_commit: reader.number()?, next_patient: reader.small()?, at: Timestamp(reader.signed()?) })
+    }
 }
 
 impl Store {
@@ -321,9 +332,7 @@ impl Store {
 
     fn read_state(&self, view: &dyn ReadView) -> Result<State> {
         let sealed = view.get(Table::Meta, STATE)?.ok_or_else(|| Code::Corrupt.error())?;
-        let plain = crate::vault::open(self.keys.store_key(), &self.meta_context(), &sealed)?;
-        let mut reader = Reader { rest: &plain };
-        Ok(State { next_commit: reader.number()?, next_patient: reader.small()?, at: Timestamp(reader.signed()?) })
+        State::open(&self.keys, &sealed)
     }
 
     fn meta_context(&self) -> Context<'static> {

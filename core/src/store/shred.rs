@@ -229,7 +229,7 @@ impl Store {
         Reader { rest: &plain }.small()
     }
 
-    fn gone_row(&self, chart: (u32, u8), next: u32) -> Result<(Vec<u8>, Vec<u8>)> {
+    pub(super) fn gone_row(&self, chart: (u32, u8), next: u32) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut plain = Writer::default();
         plain.number(next.into());
         let sealed = vault::seal(self.keys.store_key(), &self.gone_context(chart), &plain.0, &*self.random)?;
@@ -270,6 +270,6 @@ impl Store {
     }
 }
 
-fn gone_key(chart: (u32, u8)) -> Vec<u8> {
+pub(super) fn gone_key(chart: (u32, u8)) -> Vec<u8> {
     [&b"gone "[..], &patient_row(chart)].concat()
 }

@@ -199,8 +199,13 @@ fn group_at(row: &[u8]) -> Result<u32> {
 
 const GROUPS: &[u8] = b"group ";
 
-fn group_row(group: u32) -> Vec<u8> {
+pub(super) fn group_row(group: u32) -> Vec<u8> {
     [GROUPS, &group.to_be_bytes()].concat()
+}
+
+/// Whether a key of the table meta is that of a group's row.
+pub(super) fn is_group_row(key: &[u8]) -> bool {
+    key.starts_with(GROUPS) && key.len() == GROUPS.len() + 4
 }
 
 /// The group of a patient.

@@ -48,6 +48,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "open_on",
     "restore",
     "repair",
+    "salvage",
     "compare_with_anchor",
     "anchor_now",
 ];

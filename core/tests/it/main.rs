@@ -20,6 +20,7 @@ mod path;
 mod process;
 mod quarantine;
 mod reading;
+mod salvage;
 mod shred;
 mod suites;
 mod synthetic;

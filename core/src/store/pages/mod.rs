@@ -16,6 +16,7 @@ mod log;
 mod recover;
 mod repair;
 mod room;
+mod salvage;
 mod superblock;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub(super) use backup::{Copy, restore};
 pub(super) use disk::Disk;
 pub use repair::Mended;
 pub(super) use repair::repair;
+pub(super) use salvage::Wreck;
 pub(super) use superblock::key_headers;
 
 use crate::crypto::{Active, Provider};

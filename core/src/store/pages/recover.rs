@@ -122,7 +122,7 @@ impl State {
     }
 
     /// Takes rows over into the map.
-    fn apply(&mut self, length: u64, slots: u32, rows: impl Iterator<Item = (u32, Row)>) -> Result<()> {
+    pub(super) fn apply(&mut self, length: u64, slots: u32, rows: impl Iterator<Item = (u32, Row)>) -> Result<()> {
         let corrupt = || Code::Corrupt.error();
         if self.rows.get(slots as usize..).is_some_and(|cut| cut.iter().any(|row| matches!(row.holds, Holds::Page(_))))
         {
