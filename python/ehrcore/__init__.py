@@ -572,7 +572,8 @@ class Session:
 
     def backup(self, path, *, since=None, key=None, passphrase=None, source=None, progress=None):
         """Copies the store to a new file while others read and write; gives a Copied. With `since`, an earlier copy that the key opens: only
-        what is new since. `progress(done, of)` is told of pages; it cancels by giving False or raising.
+        what is new since. `progress(done, of)` is told of pages; it cancels by giving False, or by raising, and then
+        that is raised again.
         """
         earlier = None if since is None else (os.fspath(since), _key(passphrase, key, source))
         return Copied(*_native.backup(self._held, os.fspath(path), earlier, progress))

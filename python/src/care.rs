@@ -54,13 +54,19 @@ fn copy(copied: Copied) -> Copy {
     (copied.pages, copied.copied, copied.number)
 }
 
-/// Calls a Python function with how much is done; whatever it raises cancels.
-fn told(steps: Option<Py<PyAny>>) -> impl FnMut(u64, u64) -> bool + Send {
+/// Calls a Python function with how much is done. What it raises cancels, and is kept to be raised again.
+fn told(steps: Option<Py<PyAny>>, raised: &mut Option<PyErr>) -> impl FnMut(u64, u64) -> bool + Send {
     move |done, of| {
         let Some(steps) = &steps else { return true };
         Python::attach(|py| {
             let answer = steps.bind(py).call1((done, of));
-            answer.is_ok_and(|answer| answer.is_none() || answer.is_truthy().unwrap_or(false))
+            match answer.and_then(|answer| Ok(answer.is_none() || answer.is_truthy()?)) {
+                Ok(on) => on,
+                Err(error) => {
+                    *raised = Some(error);
+                    false
+                }
+            }
         })
     }
 }
@@ -74,14 +80,19 @@ pub(crate) fn backup(
     steps: Option<Py<PyAny>>,
 ) -> PyResult<Copy> {
     let since = since.map(|(path, key)| (path, key.get().0.clone()));
-    let mut told = told(steps);
-    session.with(py, move |session| {
+    let mut raised = None;
+    let mut told = told(steps, &mut raised);
+    let done = session.with(py, move |session| {
         let copied = match since {
             Some((earlier, key)) => session.backup_since(&path, &earlier, &*key, &mut told),
             None => session.backup(&path, &mut told),
         };
         copied.map(copy)
-    })
+    });
+    match raised {
+        Some(raised) => Err(raised),
+        None => done,
+    }
 }
 
 #[pyfunction]

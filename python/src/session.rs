@@ -89,6 +89,17 @@ pub(crate) fn records(all: Vec<Stored>) -> Vec<Record> {
 #[pyclass(frozen, module = "ehrcore._native")]
 pub(crate) struct Session(pub(crate) std::sync::Mutex<Option<Arc<ehr::Session>>>);
 
+impl Drop for Session {
+    /// A session that nobody closed writes its events when it goes. An import on another thread may have the turn to write and wait for
+    /// the interpreter to tell how far it is: so not while holding it.
+    fn drop(&mut self) {
+        let held = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(held) = held {
+            Python::attach(|py| py.detach(move || drop(held)));
+        }
+    }
+}
+
 impl Session {
     pub(crate) fn with<T: Send>(
         &self,

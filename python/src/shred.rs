@@ -102,7 +102,9 @@ pub(crate) fn anchor_now(py: Python<'_>, store: &Store) -> PyResult<()> {
 /// Gives provider, a key per patient, pages sealed, protected against rollback, change sets not anchored.
 #[pyfunction]
 pub(crate) fn security_status(py: Python<'_>, store: &Store) -> PyResult<(String, bool, bool, bool, Option<u64>)> {
-    let status = store.ehr(py)?.security_status();
+    // An anchor in Python may be keeping a note on another thread, and waits for the interpreter: so not while holding it.
+    let ehr = store.ehr(py)?;
+    let status = run(py, move || Ok(ehr.security_status()))?;
     let name = status.provider.to_owned();
     Ok((name, status.key_per_patient, status.pages_sealed, status.rollback_protected, status.unanchored))
 }

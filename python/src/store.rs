@@ -109,7 +109,8 @@ impl Store {
     fn store_id(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.ehr(py)?.store_id())
     }
-    fn close(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    fn close(&self, py: Python<'_>) {
+        let held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        py.detach(move || drop(held));
     }
 }

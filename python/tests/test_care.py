@@ -1,5 +1,6 @@
 """Looking after a store: copies, restoring, repair, check, and the limits of calls."""
 
+import json
 import threading
 
 import ehrcore
@@ -90,3 +91,38 @@ def test_a_call_ends_when_it_is_cancelled_or_its_time_is_over(file, tmp_path):
         with pytest.raises(ehrcore.Error) as caught:
             office.backup(tmp_path / "copy", progress=lambda done, of: False)
         assert caught.value.code == "cancelled"
+
+
+def test_what_the_progress_of_a_copy_raises_is_raised_again_and_no_file_stays(file, tmp_path):
+    def stop(done, of):
+        raise KeyboardInterrupt
+
+    with ehrcore.open(file, key=KEY) as store, administrator(store) as office:
+        with pytest.raises(KeyboardInterrupt):
+            office.backup(tmp_path / "no.ehr", progress=stop)
+    assert not (tmp_path / "no.ehr").exists()
+
+
+def test_a_session_that_nobody_closed_can_go_while_an_import_tells_how_far_it_is(file, tmp_path):
+    inside, going, done = threading.Event(), threading.Event(), []
+    source = tmp_path / "more.ndjson"
+    source.write_text("".join(json.dumps(record(n)) + "\n" for n in range(100, 110)))
+
+    def progress(*_):
+        inside.set()
+        going.wait(60)
+
+    def run(store):
+        with administrator(store) as office:
+            done.append(office.import_path(source, progress=progress)["stored"])
+
+    with ehrcore.open(file, key=KEY) as store:
+        forgotten = physician(store)
+        forgotten.read("Basic", "b1")  # its event waits
+        other = threading.Thread(target=run, args=(store,))
+        other.start()
+        assert inside.wait(60)
+        going.set()  # the import has the turn to write and waits for the interpreter now, which this thread has
+        del forgotten
+        other.join()
+    assert done == [10]

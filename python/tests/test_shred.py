@@ -1,6 +1,7 @@
 """Shredding, new keys for one patient, and the anchor."""
 
 import shutil
+import threading
 
 import ehrcore
 import pytest
@@ -87,3 +88,30 @@ def test_an_anchor_of_ones_own_is_asked_and_told(tmp_path):
         write(store, "p3")
     kept.note = kept.note[:-1]
     assert code(ehrcore.open, file, key=KEY, anchor=kept) == "anchor-invalid"
+
+
+def test_the_status_can_be_asked_while_an_anchor_keeps_a_note(tmp_path):
+    inside, going = threading.Event(), threading.Event()
+
+    class Slow:
+        note, slow = None, False
+
+        def load(self):
+            return self.note
+
+        def store(self, note):
+            self.note = note
+            if self.slow:
+                inside.set()
+                going.wait(60)
+
+    anchor = Slow()
+    with ehrcore.create(tmp_path / "clinic.ehr", key=KEY, anchor=anchor) as store:
+        anchor.slow = True
+        writer = threading.Thread(target=write, args=(store, "p1"))
+        writer.start()
+        assert inside.wait(60)
+        going.set()  # the anchor waits for the interpreter now, which this thread has
+        assert store.security_status().provider
+        writer.join()
+        assert store.security_status().unanchored == 0
