@@ -1054,7 +1054,7 @@ typedef struct {
 
 /*
  What remembers, outside the store, how far it had come. Either `file` is set, or `load` and `store`, which give 0 on success and may be
- called from any thread; what they keep is sealed.
+ called from any thread; what they keep is sealed. They must not call anything with the store: it waits for them.
  */
 typedef struct {
     /*

@@ -110,15 +110,21 @@ pub extern "C" fn ehr_session_limit(
     })
 }
 
+/// Whether what was copied can be told, before anything is: a call that fails leaves no file.
+fn can_tell(out: *const ehr_copied) -> Result<()> {
+    // SAFETY: read only where not null; then, by the header's convention, it points to an ehr_copied whose size is set.
+    if out.is_null() || unsafe { (&raw const (*out).size).read() } == size_of::<ehr_copied>() {
+        return Ok(());
+    }
+    Err(Code::InvalidArgument.error().expected("size to be set"))
+}
+
+/// What [`can_tell`] was asked about.
 fn copied_out(copied: Copied, out: *mut ehr_copied) -> Result<()> {
     if out.is_null() {
         return Ok(());
     }
-    // SAFETY: not null and, by the header's convention, points to an ehr_copied that the caller made.
-    let size = unsafe { (*out).size };
-    if size != size_of::<ehr_copied>() {
-        return Err(Code::InvalidArgument.error().expected("size to be set"));
-    }
+    let size = size_of::<ehr_copied>();
     put(out, ehr_copied { size, pages: copied.pages, copied: copied.copied, number: copied.number })
 }
 
@@ -138,6 +144,7 @@ pub extern "C" fn ehr_session_backup(
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
     guard(error_out, || {
+        can_tell(copied)?;
         let (session, file, earlier) = (look(session)?, path(file)?, path(earlier)?);
         let mut told = |done, of| steps.is_none_or(|steps| steps(context, done, of) == 0);
         let done = if earlier.as_os_str().is_empty() {
@@ -161,8 +168,8 @@ pub extern "C" fn ehr_session_check(
 ) -> ehr_status {
     guard(error_out, || {
         writable(report_out)?;
-        // SAFETY: writable and, by the header's convention, an ehr_check_report that the caller made.
-        let size = unsafe { (*report_out).size };
+        // SAFETY: writable and, by the header's convention, an ehr_check_report whose size is set.
+        let size = unsafe { (&raw const (*report_out).size).read() };
         if size != size_of::<ehr_check_report>() {
             return Err(Code::InvalidArgument.error().expected("size to be set"));
         }
@@ -201,6 +208,7 @@ pub extern "C" fn ehr_restore(
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
     guard(error_out, || {
+        can_tell(copied)?;
         let (chain, into, key) = (paths(chain, count)?, path(into)?, handle::look::<ehr_key, Key>(key)?);
         let chain: Vec<&Path> = chain.iter().map(AsRef::as_ref).collect();
         let options = Options::default();
@@ -235,4 +243,33 @@ pub extern "C" fn ehr_repair(
         let done = Ehr::repair(&damaged, &copies, &into, &how, &**key, &Options::default())?;
         put(from_copies_out, done.mended.from_copies)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_whose_result_cannot_be_told_is_not_begun() {
+        let folder = std::env::temp_dir().join(format!("ehrcore-care-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let text = |path: &Path| path.to_str().expect("a name in UTF-8").to_owned();
+        let (store, copy) = (text(&folder.join("a.ehr")), text(&folder.join("b.ehr")));
+        let source = ehrcore_core::keys::RawKey::new([1; 32]);
+        drop(Ehr::create(&store, &source, Options::default()).expect("a store"));
+        let key = handle::give::<ehr_key, Key>(Box::new(source)).expect("there is room");
+        let chain = [ehr_str::lend(store.as_bytes())];
+        let mut copied = ehr_copied { size: 8, pages: 7, copied: 7, number: 7 };
+        let restore = |copied: &mut ehr_copied| {
+            let into = ehr_str::lend(copy.as_bytes());
+            ehr_restore(chain.as_ptr(), 1, into, key, copied, std::ptr::null_mut())
+        };
+        assert_eq!(restore(&mut copied), ehr_status::from(Code::InvalidArgument.number()));
+        assert!(!Path::new(&copy).exists() && copied.pages == 7);
+        copied.size = size_of::<ehr_copied>();
+        assert_eq!(restore(&mut copied), 0);
+        assert!(Path::new(&copy).exists() && copied.pages == copied.copied && copied.number == 0);
+        handle::release::<ehr_key, Key>(key);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
 }

@@ -278,11 +278,12 @@ pub extern "C" fn ehr_session_rotate_root(
 ) -> ehr_status {
     guard(error_out, || {
         writable(dropped_out)?;
-        if sources.is_null() || count > 255 {
+        if sources.is_null() && count > 0 || count > 255 {
             return Err(Code::InvalidArgument.error().expected("at most 255 keys"));
         }
-        // SAFETY: not null and, by the header's convention, `count` readable handles stand there during the call.
-        let sources = unsafe { std::slice::from_raw_parts(sources, count) };
+        // SAFETY: read only where `count` is not 0, hence not null; by the header's convention `count` readable handles stand
+        // there during the call.
+        let sources = if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(sources, count) } };
         let sources = sources.iter().map(|key| shared(*key)).collect::<Result<Vec<_>>>()?;
         let lent: Vec<&dyn KeySource> = sources.iter().map(|source| &**source).collect();
         let current = shared(current)?;

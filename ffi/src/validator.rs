@@ -6,8 +6,10 @@ use crate::handle;
 use crate::text::ehr_str;
 use crate::validate::ehr_report;
 use ehrcore_core::error::{Code, Error, Result};
+use ehrcore_core::package::PackageLimits;
 use ehrcore_core::report::Report;
 use ehrcore_core::validate::{Builder, Validator};
+use std::io::Read;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A validator: first packages and profiles are added, then it is built, then it validates.
@@ -113,7 +115,11 @@ pub extern "C" fn ehr_validator_load(
     guard(error_out, || {
         // SAFETY: by the header's convention the argument is readable for the length it states during the call.
         let path = unsafe { path.text() }?;
-        let bytes: std::sync::Arc<[u8]> = std::fs::read(path)?.into();
+        let most = PackageLimits::DEFAULT.total_bytes as u64;
+        let mut bytes = Vec::new();
+        // One that is longer is cut off, and then not whole.
+        std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        let bytes: std::sync::Arc<[u8]> = bytes.into();
         // What cannot be loaded is found out before the builder is touched.
         Builder::default().load_bytes(bytes.clone())?;
         change(validator, |builder| builder.load_bytes(bytes))
