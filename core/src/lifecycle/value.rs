@@ -9,7 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::json;
 use crate::limits::Limits;
 use crate::phi::Phi;
-use crate::record::{Document, Value};
+use crate::record::{Document, NodeKind, Value};
 use crate::schema::ResourceType;
 use crate::store::{Hold, Stored, Tombstone};
 use crate::time::Timestamp;
@@ -203,11 +203,31 @@ fn missing(what: &'static str) -> Error {
 struct Arguments(Option<Document>);
 
 impl Arguments {
+    /// A name that no call knows, or a value of another sort, is refused: passed over, `recrod` or a record that is a number would
+    /// make a whole chart of one entry.
     fn read(text: &[u8]) -> Result<Arguments> {
-        match text {
-            [] => Ok(Arguments(None)),
-            text => Ok(Arguments(Some(json::read_document(text, &Limits::DEFAULT)?))),
+        if text.is_empty() {
+            return Ok(Arguments(None));
         }
+        let document = json::read_document(text, &Limits::DEFAULT)?;
+        let root = document.root();
+        if root.kind() != NodeKind::Object {
+            return Err(missing("a JSON object of arguments"));
+        }
+        for (name, value) in root.entries() {
+            let wanted = match &*name {
+                "authored" | "base" | "expected" | "number" | "seen" => NodeKind::Number,
+                "required" | "versions" => NodeKind::Bool,
+                "choice" | "contact" | "folder" | "ground" | "on_behalf" | "patient" | "reason" | "record" | "text" => {
+                    NodeKind::String
+                }
+                _ => return Err(missing("arguments of the names that the call has")),
+            };
+            if value.kind() != wanted {
+                return Err(missing("each argument as a text, a whole number, or true or false, as the call has it"));
+            }
+        }
+        Ok(Arguments(Some(document)))
     }
     fn maybe(&self, name: &str) -> Option<String> {
         Some(self.0.as_ref()?.root().text(name)?.into_owned())
@@ -228,10 +248,14 @@ impl Arguments {
         self.raw("number").ok_or_else(|| missing("number"))
     }
     fn reason(&self) -> Result<Reason> {
+        let authored = match self.0.as_ref().and_then(|document| document.root().get("authored")) {
+            None => None,
+            Some(_) => Some(Timestamp(self.raw("authored").ok_or_else(|| missing("authored in microseconds"))?)),
+        };
         Ok(Reason {
             text: self.maybe("reason").unwrap_or_default(), // the call refuses it, with a code of its own
             on_behalf: self.maybe("on_behalf"),
-            authored: self.raw("authored").map(Timestamp),
+            authored,
         })
     }
     fn maybe_record(&self) -> Result<Option<(ResourceType, String)>> {
@@ -389,4 +413,33 @@ fn tombstone(stone: &Tombstone) -> Value {
     value.set("versions", count(stone.versions));
     value.set("sha256", hex(&stone.digest));
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_that_is_misspelt_or_of_another_sort_is_refused_and_not_passed_over() {
+        let code =
+            |text: &str| Arguments::read(text.as_bytes()).and_then(|given| given.reason()).err().map(|e| e.code());
+        let good = r#"{"patient":"p","record":"Observation/o","reason":"x","number":3,"versions":true,"authored":-5}"#;
+        assert_eq!(code(good), None);
+        assert_eq!(code(""), None);
+        let bad = [
+            r#"{"patient":"p","recrod":"Observation/o","reason":"x"}"#,
+            r#"{"patient":"p","record":7,"reason":"x"}"#,
+            r#"{"patient":"p","record":null,"reason":"x"}"#,
+            r#"{"patient":["p"]}"#,
+            r#"{"number":"3"}"#,
+            r#"{"required":"false"}"#,
+            r#"{"authored":1.5}"#,
+            r#"{"authored":99999999999999999999}"#,
+            r#"["p"]"#,
+            r#""p""#,
+        ];
+        for text in bad {
+            assert_eq!(code(text), Some(Code::InvalidArgument), "{text}");
+        }
+    }
 }
