@@ -148,8 +148,12 @@ impl Consent {
         }
         let mut exception = ConsentSays::Nothing;
         for below in at + 1..self.rows.len() {
-            if self.rows[below].around != at {
-                continue;
+            // Those below it follow it; the first that is around an earlier one is the end of them. Without this, a long consent would
+            // take the square of its length, at each decision.
+            match self.rows[below].around {
+                around if around < at => break,
+                around if around > at => continue,
+                _ => {}
             }
             match self.at(below, asker) {
                 ConsentSays::Deny => return ConsentSays::Deny,
@@ -333,4 +337,32 @@ fn purposes(code: &str) -> u16 {
         code => return Purpose::from_name(code).map_or(0, purpose_bit),
     };
     below.iter().fold(0, |bits, purpose| bits | purpose_bit(*purpose))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_consent_of_very_many_provisions_the_last_counts_as_the_first() {
+        let permits = r#"{"type":"permit"},"#.repeat(30_000);
+        let json = format!(
+            r#"{{"resourceType":"Consent","status":"active","scope":{{"coding":[{{"code":"patient-privacy"}}]}},"category":[{{"text":"x"}}],
+            "provision":{{"type":"permit","provision":[{permits}{{"type":"permit","provision":[{{"type":"deny"}}]}}]}}}}"#
+        );
+        let record = Record::parse(json.as_bytes()).expect("a resource");
+        let consent = Consent::compile(&record, &|_| None).expect("it is in force");
+        assert_eq!(consent.rows.len(), 30_003);
+        let asker = Asker {
+            action: Action::Read,
+            purpose: Purpose::Treatment,
+            references: &[],
+            now: Timestamp(0),
+            kind: ResourceType::PATIENT,
+            id: "p",
+            labels: Labels::of(&record),
+            record: None,
+        };
+        assert!(consent.says(&asker) == ConsentSays::Deny);
+    }
 }

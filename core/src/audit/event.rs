@@ -79,7 +79,7 @@ kinds! {
 /// A record is named by a pseudonym, the keyed token of its id in the store's id table; the id itself is never written. Who reads
 /// the log through a session gets ids back for as long as the patient's key exists. Free text (the reason given, the query
 /// asked) lies beside the event, sealed; the event holds a blinded hash of it, so an export need not show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Event {
     /// When.
     pub at: Timestamp,
@@ -142,6 +142,13 @@ pub struct Event {
     pub reason: String,
     /// What was asked. Sealed beside the event.
     pub query: String,
+}
+
+/// `Debug` says what was done and how it ended: ids, reasons and queries are for who may read the log.
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Event({}, {})", self.kind.name(), self.failed.unwrap_or(0))
+    }
 }
 
 /// Most bytes of a text that says who or with what.

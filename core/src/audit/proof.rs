@@ -12,7 +12,7 @@ use std::collections::HashMap;
 ///
 /// # Privacy
 /// It shows this event, and of others only hashes that are blinded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
     /// The number of the event.
     pub sequence: u64,
@@ -24,6 +24,12 @@ pub struct Proof {
     pub path: Vec<Hash>,
     /// The head.
     pub head: Head,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proof(event {})", self.sequence)
+    }
 }
 
 impl Proof {

@@ -49,7 +49,8 @@ impl fmt::Debug for FileAnchor {
 
 impl Anchor for FileAnchor {
     fn load(&self) -> Result<Option<Vec<u8>>> {
-        match std::fs::read(&self.0) {
+        // What is longer is no note; cut off, it does not open as one.
+        match crate::store::read_small(&self.0, LONGEST) {
             Ok(note) => Ok(Some(note)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unavailable(error)),
@@ -130,6 +131,8 @@ struct Note {
 
 const MAGIC: &[u8; 8] = b"ehranch\x01";
 const PLAIN: usize = 8 + 8 + 32;
+/// No file of a note is as long.
+const LONGEST: u64 = 4096;
 
 impl Note {
     /// How far the store is.
@@ -238,7 +241,11 @@ impl Anchored {
     fn note(&self, store: &Store, now: bool) -> Result<()> {
         let mut state = self.state();
         let commits = store.snapshot()?.commits()?;
-        let due = if now { commits > state.noted || state.failed } else { commits >= state.noted + self.with.every };
+        let due = if now {
+            commits > state.noted || state.failed
+        } else {
+            commits >= state.noted.saturating_add(self.with.every)
+        };
         if !due && !state.failed {
             return Ok(());
         }

@@ -246,3 +246,35 @@ fn what_a_record_says_is_matched_with_the_hash_in_the_event_that_wrote_it() {
     assert_eq!(verify(super::VerifyLevel::Records).unwrap_err().code(), Code::Corrupt);
     assert!(verify(super::VerifyLevel::Log).is_ok(), "the log itself is whole");
 }
+
+#[test]
+fn what_is_shown_for_debugging_has_no_id_no_reason_and_no_query_in_it() {
+    use super::{Disclosure, Report, ReportTable};
+    use crate::audit::{Event, EventKind, Ground};
+    let word = "Wordofapatient";
+    let event = Event {
+        id: word.into(),
+        reason: word.into(),
+        query: word.into(),
+        recipient: word.into(),
+        device: word.into(),
+        ..Event::new(EventKind::Read, Timestamp(1), word)
+    };
+    let actor = Actor { reference: Some(word.into()), ..Actor::of_patient(word, Role::Patient, word) };
+    let disclosure =
+        Disclosure { patient: word, recipient: word, ground: Ground::ALL[0], content: word, purpose: word };
+    let table = ReportTable { title: "t", columns: vec!["c"], rows: vec![vec![word.into()]], notes: vec![word.into()] };
+    let reports = [Report::Patient(word), Report::Actor(word), Report::Disclosures(word)];
+    let said = format!("{event:?} {actor:?} {disclosure:?} {table:?} {reports:?}");
+    assert!(!said.contains(word), "{said}");
+    assert!(said.starts_with("Event(read, 0)"), "{said}");
+}
+
+#[test]
+fn of_an_anchor_file_of_any_length_only_the_beginning_is_read() {
+    use super::{Anchor, FileAnchor};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("anchor");
+    std::fs::File::create(&path).and_then(|file| file.set_len(1 << 24)).expect("a file with a hole");
+    assert_eq!(FileAnchor::new(&path).load().expect("readable").expect("there").len(), 4096);
+}

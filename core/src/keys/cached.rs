@@ -7,7 +7,7 @@ use crate::id::{PatientNumber, Random, StoreId};
 use crate::time::{Clock, Timestamp};
 use crate::vault::{self, Context, RowKind, SealKey};
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -77,7 +77,10 @@ impl CachedSource {
     }
 
     fn kept(&self, labels: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
-        let sealed = std::fs::read(&self.file).map_err(|_| Code::KeyUnavailable.error())?;
+        let file = std::fs::File::open(&self.file).map_err(|_| Code::KeyUnavailable.error())?;
+        let mut sealed = Vec::new();
+        // What is longer is not what was kept; cut off, it does not open.
+        file.take(LONGEST).read_to_end(&mut sealed).map_err(|_| Code::KeyUnavailable.error())?;
         // One of another device, store or root is as good as none.
         let plain = vault::open(&self.device, &place(labels), &sealed).map_err(|_| Code::KeyUnavailable.error())?;
         let time = |at: usize| plain.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
@@ -103,6 +106,9 @@ impl CachedSource {
         Active::sha256(&[&[name.len() as u8], name, &(context.len() as u32).to_be_bytes(), context, wrapped])
     }
 }
+
+/// No file that was kept is as long.
+const LONGEST: u64 = 4096;
 
 fn place(labels: &[u8]) -> Context<'_> {
     Context { labels, ..Context::new(StoreId([0; 16]), PatientNumber::SHARED, RowKind::CachedRoot, 0, 0) }

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// One access to a patient's records, as the audit log says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccessLine {
     /// The number of the audit event.
     pub event: u64,
@@ -55,6 +55,12 @@ pub struct AccessPackage {
     pub requests: Vec<Request>,
     /// Denied requests and statements of disagreement, as they go along with what is disclosed: FHIR Communications.
     pub statements: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for AccessLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccessLine(event {})", self.event)
+    }
 }
 
 impl std::fmt::Debug for AccessPackage {

@@ -427,6 +427,13 @@ pub(super) fn name(table: Table) -> &'static str {
     NAMES[table as usize]
 }
 
+/// The first bytes of a file, at most so many: a file of somebody else's may be of any length.
+pub(crate) fn read_small(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(File::open(path)?, most), &mut bytes)?;
+    Ok(bytes)
+}
+
 /// Puts bytes in the place of a small file, whole or not at all, durably.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();

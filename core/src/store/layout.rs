@@ -37,6 +37,12 @@ impl Place {
     }
 }
 
+impl std::fmt::Debug for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Block({} slots)", self.slots.len())
+    }
+}
+
 /// One version of a record, inside a block.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
@@ -54,7 +60,6 @@ pub(super) struct Slot {
 }
 
 /// The slots of a block and when they were written.
-#[derive(Debug)]
 pub(super) struct Block {
     pub(super) commit: u64,
     pub(super) at: Timestamp,

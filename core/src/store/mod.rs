@@ -43,7 +43,7 @@ pub(crate) use backup::{repair, restore};
 pub use change::{Change, Outcome, PutMeta};
 pub use check::{CheckReport, Damage, DamageKind};
 pub use destroy::Tombstone;
-pub(crate) use embedded::replace_file;
+pub(crate) use embedded::{read_small, replace_file};
 pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};

@@ -389,7 +389,13 @@ impl Copy {
         if length < BEFORE_LIST as u64 || length > size {
             return Err(Code::Truncated.error());
         }
-        let mut sealed = vec![0; length as usize + 16];
+        // Nothing has vouched for the length yet: a file with holes says any, and memory that is not there is an error, not the end.
+        let whole = usize::try_from(length).ok().and_then(|length| length.checked_add(16));
+        let whole =
+            whole.filter(|whole| (whole - 16 - BEFORE_LIST) % LINE == 0).ok_or_else(|| Code::Corrupt.error())?;
+        let mut sealed = Vec::new();
+        sealed.try_reserve_exact(whole).map_err(|_| Code::LimitMemory.error())?;
+        sealed.resize(whole, 0);
         file.read_exact(&mut sealed).map_err(cut)?;
         let (plain, tag) = sealed.split_at_mut(length as usize);
         let tag: [u8; 16] = (&*tag).try_into().expect("sixteen bytes");
@@ -484,7 +490,7 @@ pub(in crate::store) fn restore(
         if pair[1].seal.store != pair[0].seal.store {
             return Err(Code::OtherStore.error());
         }
-        if pair[1].number != pair[0].number + 1 || pair[1].base != pair[0].list.digest() {
+        if Some(pair[1].number) != pair[0].number.checked_add(1) || pair[1].base != pair[0].list.digest() {
             return Err(Code::BackupChain.error());
         }
     }
