@@ -403,6 +403,8 @@ enum ehr_code {
     EHR_COPY_OLDER = 518,
     /* the copy is damaged itself */
     EHR_COPY_DAMAGED = 519,
+    /* what says where the pages of the file are does not open, or is not the newest */
+    EHR_MAP_DAMAGED = 520,
     /* the session may not do this */
     EHR_DENIED = 600,
     /* the audit entry could not be written, so the access did not happen */
@@ -1022,6 +1024,87 @@ typedef struct {
      */
     bool rollback_protected;
 } ehr_security_status;
+
+/*
+ Told what is missing: `what` is 1 for the key of a compartment, 2 for a block of versions, 3 for the newest version of a record, 4 for a record
+ of which nothing was found; the number of the patient, and that of the compartment or of the block.
+ */
+typedef void (*ehr_missing)(void *context, int32_t what, uint32_t patient, uint64_t row);
+
+/*
+ What was got out of a damaged store. Where `records_known`: records = current + retracted + deleted + hidden + lost; where `blocks_known`:
+ blocks = opened + blocks_lost.
+ */
+typedef struct {
+    /*
+     sizeof(ehr_salvaged), set by the caller.
+     */
+    size_t size;
+    /*
+     Pages of the store, and those that do not open.
+     */
+    uint64_t pages;
+    /*
+     Pages that do not open.
+     */
+    uint64_t pages_lost;
+    /*
+     How many records there were, where that is known.
+     */
+    uint64_t records;
+    /*
+     How many blocks of versions there were, where that is known.
+     */
+    uint64_t blocks;
+    /*
+     Records whose newest version was found.
+     */
+    uint64_t current;
+    /*
+     Records whose newest version was found and hides them.
+     */
+    uint64_t retracted;
+    /*
+     Records whose newest version was found and says that they are deleted.
+     */
+    uint64_t deleted;
+    /*
+     Records of which a later version is lost, or may be: not given as current.
+     */
+    uint64_t hidden;
+    /*
+     Records of which nothing was found.
+     */
+    uint64_t lost;
+    /*
+     Versions that were found.
+     */
+    uint64_t versions;
+    /*
+     Blocks that opened.
+     */
+    uint64_t opened;
+    /*
+     Blocks that are lost.
+     */
+    uint64_t blocks_lost;
+    /*
+     Records that were written: lines, or records in the new store that can be read.
+     */
+    uint64_t written;
+    /*
+     Whether `records` is known.
+     */
+    int32_t records_known;
+    /*
+     Whether `blocks` is known.
+     */
+    int32_t blocks_known;
+    /*
+     Whether nothing at all is missing.
+     */
+    int32_t whole;
+} ehr_salvaged;
 
 /*
  What an import did; stored + unchanged + quarantined + refused = entries.
@@ -2386,6 +2469,24 @@ EHR_API ehr_str ehr_text_bytes(const ehr_text *text);
  Releases a text. NULL is fine.
  */
 EHR_API void ehr_text_free(ehr_text *text);
+
+/*
+ Gets out of a damaged store what is genuine still, with no good copy of it; the damaged file stays as it is. `form` 0: into a new store under
+ the same keys; 1: into NDJSON in clear, the current version of each record; 2: every version, each in an object that says what it is.
+ A record of which a later version is lost, or may be, is not given as current. `missing` may be NULL, `salvaged_out` too.
+
+ Errors: EHR_MAP_DAMAGED, EHR_NOT_A_STORE, EHR_STORE_EXISTS, EHR_WRONG_KEY, EHR_LOCKED, EHR_INVALID_ARGUMENT, EHR_IO; then there is no file.
+ */
+EHR_API
+ehr_status ehr_store_salvage(ehr_str damaged,
+                             ehr_str into,
+                             int32_t form,
+                             ehr_str actor,
+                             const ehr_key *key,
+                             ehr_missing missing,
+                             void *context,
+                             ehr_salvaged *salvaged_out,
+                             ehr_error **error_out);
 
 /*
  Begins a session. `purpose` is TREAT, HPAYMT, HOPERAT, HRESCH or PATRQT.

@@ -1,4 +1,4 @@
-/* Looking after a store: a copy while it is open, a check, restoring, repair, a call that is cancelled. */
+/* Looking after a store: a copy while it is open, a check, restoring, repair, salvage, a call that is cancelled. */
 #include "ehrcore.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static void must(ehr_status status, ehr_error *error, const char *what) {
 
 int main(int count, char **words) {
     static const unsigned char bytes[32] = {1, 2, 3};
-    char copy[1024], step[1024], into[1024], whole[1024];
+    char copy[1024], step[1024], into[1024], whole[1024], saved[1024];
     ehr_error *error = NULL;
     ehr_key *key = NULL;
     ehr_store *store = NULL;
@@ -30,6 +30,7 @@ int main(int count, char **words) {
     ehr_record *record = NULL;
     ehr_copied copied;
     ehr_check_report report;
+    ehr_salvaged salvaged;
     ehr_str raw, chain[2];
     ehr_actor actor;
     uint64_t from_copies = 9;
@@ -40,6 +41,7 @@ int main(int count, char **words) {
     sprintf(step, "%s.step", words[1]);
     sprintf(into, "%s.into", words[1]);
     sprintf(whole, "%s.whole", words[1]);
+    sprintf(saved, "%s.saved", words[1]);
     raw.data = (const char *)bytes;
     raw.length = sizeof bytes;
     must(ehr_key_raw(raw, &key, &error), error, "key");
@@ -85,9 +87,14 @@ int main(int count, char **words) {
     if (from_copies != 0) {
         return 1;
     }
+    salvaged.size = sizeof salvaged;
+    must(ehr_store_salvage(text(words[1]), text(saved), 0, text("office"), key, NULL, NULL, &salvaged, &error), error, "salvage");
+    if (!salvaged.whole || salvaged.written != 1) {
+        return 1;
+    }
     must(ehr_open(text(into), key, &store, &error), error, "open what was restored");
     ehr_store_free(store);
     ehr_key_free(key);
-    puts("copied, checked, cancelled, restored and repaired");
+    puts("copied, checked, cancelled, restored, repaired and salvaged");
     return 0;
 }

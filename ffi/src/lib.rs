@@ -13,6 +13,7 @@ mod import;
 mod keys;
 mod lifecycle;
 mod record;
+mod salvage;
 mod session;
 mod shred;
 mod store;

@@ -17,7 +17,7 @@ from ._native import Cancel, Conflict, Denied, InvalidRecord, Issue, Key, Locked
 from ._native import EhrError as Error
 
 __all__ = [
-    "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "repair", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
+    "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "Salvaged", "repair", "salvage", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
     "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
 ]  # fmt: skip
 
@@ -259,6 +259,32 @@ class Repaired(NamedTuple):
     from_copies: int
     whole_copy: bool
     check: CheckReport
+
+
+class Salvaged(NamedTuple):
+    """What was got out of a damaged store.
+
+    `records` is current + retracted + deleted + hidden + lost, and `blocks` is opened + blocks_lost, where they are known (else None).
+    Hidden are records of which a later version is lost, or may be; they are not given as current. `incomplete` names the tables of which
+    pages are lost; `missing` says what is missing by the numbers of patients and rows: a Damage with `what` key, block, newest or record.
+    """
+
+    pages: int
+    pages_lost: int
+    records: int
+    current: int
+    retracted: int
+    deleted: int
+    hidden: int
+    lost: int
+    versions: int
+    blocks: int
+    opened: int
+    blocks_lost: int
+    written: int
+    incomplete: tuple
+    missing: tuple
+    whole: bool
 
 
 class Rotated(NamedTuple):
@@ -890,6 +916,19 @@ def repair(damaged, copies, into, *, actor, passphrase=None, key=None, source=No
     paths = [os.fspath(path) for path in copies]
     made = _native.repair(os.fspath(damaged), paths, os.fspath(into), actor, _key(passphrase, key, source), allow_older)
     return Repaired(made[0], made[1], CheckReport._of(made[2]))
+
+
+def salvage(damaged, into, *, actor, form="store", passphrase=None, key=None, source=None):
+    """Gets out of a damaged store, with no good copy of it, what is genuine still, into the new file `into`; gives a Salvaged.
+
+    `form`: "store", a store under the same keys; "ndjson", the current version of each record, in clear; "versions", NDJSON with every version
+    that was found, each in an object that says what it is.
+    """
+    number = ("store", "ndjson", "versions").index(form)
+    counts, written, incomplete, missing, whole = _native.salvage(
+        os.fspath(damaged), os.fspath(into), number, actor, _key(passphrase, key, source)
+    )
+    return Salvaged(*counts, written, tuple(incomplete), tuple(Damage(*one) for one in missing), whole)
 
 
 def validate(resource):

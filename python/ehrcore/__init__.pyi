@@ -190,6 +190,24 @@ class Repaired(NamedTuple):
     whole_copy: bool
     check: CheckReport
 
+class Salvaged(NamedTuple):
+    pages: int
+    pages_lost: int
+    records: Optional[int]
+    current: int
+    retracted: int
+    deleted: int
+    hidden: int
+    lost: int
+    versions: int
+    blocks: Optional[int]
+    opened: int
+    blocks_lost: int
+    written: int
+    incomplete: tuple[str, ...]
+    missing: tuple[Damage, ...]
+    whole: bool
+
 class Cancel:
     def __init__(self) -> None: ...
     def cancel(self) -> None: ...
@@ -407,6 +425,16 @@ def repair(
     source: Optional[KeySource] = None,
     allow_older: bool = False,
 ) -> Repaired: ...
+def salvage(
+    damaged: Path,
+    into: Path,
+    *,
+    actor: str,
+    form: str = "store",
+    passphrase: Optional[str] = None,
+    key: Union[bytes, Key, None] = None,
+    source: Optional[KeySource] = None,
+) -> Salvaged: ...
 def open(
     path: Path,
     *,

@@ -7,6 +7,7 @@ mod error;
 mod fhirpath;
 mod keys;
 mod lifecycle;
+mod salvage;
 mod session;
 mod shred;
 mod store;
@@ -47,6 +48,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(care::restore, module)?)?;
     module.add_function(wrap_pyfunction!(care::check, module)?)?;
     module.add_function(wrap_pyfunction!(care::repair, module)?)?;
+    module.add_function(wrap_pyfunction!(salvage::salvage, module)?)?;
     module.add_function(wrap_pyfunction!(keys::key_status, module)?)?;
     module.add_function(wrap_pyfunction!(keys::put_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::remove_key, module)?)?;

@@ -51,6 +51,8 @@ pub use note::{ChangeKind, Note};
 pub use pages::{Checked, Copied, Frozen, Mended, Steps};
 pub(crate) use rekey::Changed;
 pub use renew::Renewed;
+#[doc(hidden)]
+pub use salvage::salvage_on;
 pub use salvage::{Lines, Missing, MissingKind, Salvaged};
 pub use shred::Shredded;
 pub use snapshot::{Snapshot, Stored};

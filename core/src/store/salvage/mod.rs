@@ -228,6 +228,20 @@ pub(crate) fn to_store(
     rebuild::rebuild(survey, source, into, random, at, watch)
 }
 
+/// As `Ehr::salvage`, to a store and to NDJSON, on storage of the caller's own.
+#[doc(hidden)]
+pub fn salvage_on(
+    first: Box<dyn redb::StorageBackend>,
+    again: Box<dyn redb::StorageBackend>,
+    source: &dyn KeySource,
+    into: Box<dyn redb::StorageBackend>,
+    out: &mut dyn Write,
+    random: Arc<dyn Random>,
+) -> Result<Salvaged> {
+    to_ndjson(first, source, Lines::Current, out, &Watch::default())?;
+    to_store(again, source, into, random, Timestamp(i64::MIN), &Watch::default())
+}
+
 /// As [`to_ndjson`], from a file to a new one.
 pub(crate) fn to_ndjson_file(
     damaged: &Path,

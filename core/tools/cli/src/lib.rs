@@ -12,6 +12,7 @@ mod keys;
 mod lifecycle;
 mod output;
 mod policy;
+mod salvage;
 mod shred;
 mod store;
 mod tamper;
@@ -238,6 +239,13 @@ enum Command {
         #[arg(long)]
         allow_older: bool,
     },
+    /// Get out of a damaged store, with no good copy, what is genuine still
+    Salvage {
+        #[command(flatten)]
+        access: Access,
+        #[command(flatten)]
+        target: salvage::Target,
+    },
     /// Show the audit log; report on it, export it with proofs, print its signed head
     Audit(audit::Options),
     /// Verify the audit log and every record
@@ -340,6 +348,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Repair { access, copies, into, allow_older } => {
             care::repair(&access, &copies, &into, allow_older, json)
         }
+        Command::Salvage { access, target } => salvage::run(&access, &target, json),
         Command::Audit(options) => audit::run(options, json),
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),

@@ -102,6 +102,15 @@ impl Base {
         }
     }
 
+    /// Whether these are the bytes of a current record.
+    pub(super) fn is_current(&self, kind: ResourceType, id: &str, bytes: &[u8]) -> bool {
+        self.truth.get(&(kind, id.to_owned())).is_some_and(|truth| truth == bytes)
+    }
+    /// How many records are current.
+    pub(super) fn records(&self) -> u64 {
+        self.truth.len() as u64
+    }
+
     /// Opens a copy, reads every chart and every record by id, verifies everything.
     pub(super) fn look(&self, image: &Image) -> Sight {
         catch_unwind(AssertUnwindSafe(|| self.looked(image))).unwrap_or(Sight::Panicked)

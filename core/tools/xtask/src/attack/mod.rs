@@ -13,6 +13,7 @@ mod markers;
 mod repair;
 mod replay;
 mod rollback;
+mod salvage;
 mod shred;
 mod swap;
 mod torn;
@@ -65,6 +66,7 @@ const ATTACKS: &[Attack] = &[
     Attack { name: "flip", what: "single bits of a store flipped", small: 4_000, full: 16_777_216, run: flip::run },
     Attack { name: "replay", what: "slots of older images put back", small: 60, full: 10_000, run: replay::run },
     Attack { name: "repair", what: "bits flipped, one good copy", small: 60, full: 10_000, run: repair::run },
+    Attack { name: "salvage", what: "pages damaged, no good copy", small: 40, full: 10_000, run: salvage::run },
     Attack { name: "swap", what: "slots and rows moved, doubled, dropped", small: 24, full: 4_000, run: swap::run },
     Attack { name: "kill", what: "kill -9 under load", small: 6, full: 1_000, run: kill::run },
     Attack {
