@@ -31,7 +31,8 @@ KINDS = """
 31 amendment-decided D/110110 L/amend U In -; 32 disagree D/110110 L/amend U In -;
 33 access-package D/110106 L/disclose R Out Source; 34 conflict-parked D/110110 L/merge U In -;
 35 conflict-settled D/110110 L/merge U In -; 40 key-rotate D/110113 D/110129 U In -;
-45 patient-key-rotate D/110113 D/110129 U In -; 46 shred D/110110 L/destroy D In -; 50 backup D/110100 L/archive E Out -;
+45 patient-key-rotate D/110113 D/110129 U In -; 46 shred D/110110 L/destroy D In -;
+47 rollback-accepted D/110100 L/restore U In -; 50 backup D/110100 L/archive E Out -;
 51 repair D/110100 L/restore U In -; 52 check D/110100 L/verify E In -; 60 audit-export D/110101 L/disclose R Out -;
 61 audit-report D/110101 L/access R Out -
 """

@@ -216,6 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn the_stand_alone_verifier_knows_every_kind_of_event() {
+        let verifier = include_str!("../../tools/verify_audit.py");
+        let table = verifier.split("KINDS = \"\"\"").nth(1).and_then(|rest| rest.split("\"\"\"").next());
+        let table = table.expect("its table of kinds");
+        let known: Vec<(u8, &str)> = table
+            .split(';')
+            .filter_map(|row| {
+                let mut words = row.split_whitespace();
+                Some((words.next()?.parse().ok()?, words.next()?))
+            })
+            .collect();
+        let kinds: Vec<(u8, &str)> = EventKind::ALL.iter().map(|kind| (*kind as u8, kind.name())).collect();
+        assert_eq!(known, kinds);
+    }
+
+    #[test]
     fn a_name_stands_for_one_call() {
         let names: HashSet<&str> = Path::ALL.iter().map(|path| path.name()).collect();
         assert_eq!(names.len(), Path::ALL.len());

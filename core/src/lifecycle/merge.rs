@@ -9,7 +9,7 @@
 
 use super::differ::{TURNS, same};
 use crate::record::{Node, NodeKind, Record, Value};
-use crate::schema::TypeKind;
+use crate::schema::{ResourceType, TypeKind};
 use std::collections::HashSet;
 
 /// Which side wins where both changed the same.
@@ -67,9 +67,12 @@ pub(super) fn merge(base: &Record, theirs: &Record, mine: &Record, prefer: Prefe
     Merge { value, clashes: merger.clashes }
 }
 
-/// What a record says about whose it is: the references by which it gets into a chart.
+/// What a record says about whose it is: the references by which it gets into a chart. A Patient is in its own, whatever it links to.
 fn whose(record: &Record) -> Vec<String> {
     let mut all = Vec::new();
+    if record.kind() == ResourceType::PATIENT {
+        return all;
+    }
     for path in record.kind().patient_paths() {
         record.select(path, |node| {
             let reference = node.text("reference").map(|text| text.into_owned());

@@ -12,6 +12,12 @@ use ehrcore::record::Record;
 use std::collections::{BTreeMap, HashMap};
 
 const RECORDS: usize = 24;
+/// Edits on one record, about: of those a quarter waits for somebody, and more than 64 of one record do not.
+const EDITS_EACH: u64 = 120;
+
+fn records(count: u64) -> usize {
+    RECORDS.max((count / EDITS_EACH) as usize)
+}
 const WRITERS: u64 = 2;
 
 /// What a record says, by the name of the place.
@@ -97,7 +103,7 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
     let ehr = Ehr::create(folder.path().join("edits.ehr"), &key(), options())?;
     let first: Said = PLACES.iter().map(|place| ((*place).to_owned(), format!("{place} at first"))).collect();
     let session = doctor(&ehr)?;
-    for record in 0..RECORDS {
+    for record in 0..records(count) {
         session.write(&render(&id_of(record), &first))?;
     }
     let seed = seed();
@@ -108,7 +114,7 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
                 let share = count / WRITERS + u64::from(writer < count % WRITERS);
                 scope.spawn(move || {
                     let session = doctor(ehr).map_err(|error| error.to_string())?;
-                    write(&session, first, (seed, writer), share).map_err(|error| error.to_string())
+                    write(&session, first, (seed, writer), (share, records(count))).map_err(|error| error.to_string())
                 })
             })
             .collect();
@@ -117,7 +123,7 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
     })?;
     let made: Vec<Made> = made.into_iter().flatten().collect();
     let mut tally = Tally::default();
-    let parked = check(&session, &made, &mut tally)?;
+    let parked = check(&session, records(count), &made, &mut tally)?;
     let settled = settle(&session, &made, &mut tally)?;
     tally
         .notes
@@ -126,12 +132,17 @@ pub(super) fn run(count: u64) -> Result<Tally, Failed> {
 }
 
 /// One writer: edits what it saw last, which may be long ago.
-fn write(session: &Session, first: &Said, (seed, writer): (u64, u64), share: u64) -> Result<Vec<Made>, Failed> {
+fn write(
+    session: &Session,
+    first: &Said,
+    (seed, writer): (u64, u64),
+    (share, records): (u64, usize),
+) -> Result<Vec<Made>, Failed> {
     let mut numbers = Numbers::from(seed, 77 + writer);
     let mut seen: HashMap<usize, (u32, Said)> = HashMap::new();
     let mut made = Vec::new();
     for n in 0..share {
-        let record = numbers.below(RECORDS as u64) as usize;
+        let record = numbers.below(records as u64) as usize;
         if numbers.below(3) > 0 || !seen.contains_key(&record) {
             let stored = session.read(kind("Patient"), &id_of(record))?;
             seen.insert(record, (stored.version(), said(stored.bytes())?));
@@ -152,8 +163,8 @@ fn write(session: &Session, first: &Said, (seed, writer): (u64, u64), share: u64
 }
 
 /// Every version of every record, from the first on.
-fn histories(session: &Session) -> Result<Vec<Vec<Said>>, Failed> {
-    (0..RECORDS)
+fn histories(session: &Session, records: usize) -> Result<Vec<Vec<Said>>, Failed> {
+    (0..records)
         .map(|record| {
             let mut all = session.history(kind("Patient"), &id_of(record))?;
             all.reverse();
@@ -162,8 +173,8 @@ fn histories(session: &Session) -> Result<Vec<Vec<Said>>, Failed> {
         .collect()
 }
 
-fn check(session: &Session, made: &[Made], tally: &mut Tally) -> Result<usize, Failed> {
-    let histories = histories(session)?;
+fn check(session: &Session, records: usize, made: &[Made], tally: &mut Tally) -> Result<usize, Failed> {
+    let histories = histories(session, records)?;
     let mut by_version: HashMap<(usize, u32), &Made> = HashMap::new();
     for edit in made {
         if let Edit::Written(written) = &edit.edit {
@@ -208,13 +219,17 @@ fn check(session: &Session, made: &[Made], tally: &mut Tally) -> Result<usize, F
         let Edit::Parked(number) = edit.edit else { continue };
         parked += 1;
         let conflict = waiting.remove(&number);
-        let whole = conflict.is_some_and(|one| one.mine.expose() == &edit.bytes && one.settled.is_none());
+        // A list says that it is there; asked for by its number it shows the edit.
+        let (shown, _) = session.conflict(number)?;
+        let whole = conflict.is_some_and(|one| one.settled.is_none()) && shown.mine.expose() == &edit.bytes;
         // It clashes with something: one of its places was given another value between its base and what it met.
         let met = conflict.map_or(0, |one| one.theirs) as usize;
         let history = &histories[edit.record];
         let clashes = met > 0
             && edit.changed.keys().any(|place| history[edit.base as usize - 1][place] != history[met - 1][place]);
-        tally.count(whole && clashes, || "a parked edit is not there whole, or clashes with nothing".into());
+        tally.count(whole && clashes, || {
+            format!("a parked edit is not there whole ({whole}) or clashes with nothing ({clashes})")
+        });
     }
     if !waiting.is_empty() {
         tally.count(false, || "a conflict is listed that no edit was told of".into());
