@@ -18,7 +18,7 @@ from ._native import EhrError as Error
 
 __all__ = [
     "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "Salvaged", "repair", "salvage", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Anchor", "Renewed", "Shredded", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)

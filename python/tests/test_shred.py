@@ -1,5 +1,6 @@
 """Shredding, new keys for one patient, and the anchor."""
 
+import os
 import shutil
 import threading
 
@@ -115,3 +116,30 @@ def test_the_status_can_be_asked_while_an_anchor_keeps_a_note(tmp_path):
         assert store.security_status().provider
         writer.join()
         assert store.security_status().unanchored == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_says_that_nothing_protects_it_and_tells_the_anchor_nothing(tmp_path):
+    told = tmp_path / "told"
+
+    class Counting:
+        note = None
+
+        def load(self):
+            return self.note
+
+        def store(self, note):
+            self.note = note
+            with open(told, "a") as file:
+                file.write("x")
+
+    with ehrcore.create(tmp_path / "clinic.ehr", key=KEY, anchor=Counting()) as store:
+        before = told.read_text()
+        child = os.fork()
+        if child == 0:
+            status = store.security_status()
+            store.close()
+            os._exit(int(status.rollback_protected or status.unanchored is not None))
+        assert os.waitpid(child, 0)[1] == 0
+        assert told.read_text() == before
+        assert store.security_status().rollback_protected

@@ -190,6 +190,11 @@ fn place(store: &Store) -> Context<'static> {
     Context::new(store.keys().store_id(), PatientNumber::SHARED, RowKind::Anchor, 0, 0)
 }
 
+/// Before any lock: a process that was forked may have inherited one that nobody gives back, and has nothing to tell an anchor.
+fn not_forked(store: &Store) -> Result<()> {
+    store.at_home().or_else(|error| if error.code() == Code::Forked { Err(error) } else { Ok(()) })
+}
+
 /// The anchor of an open store.
 pub(super) struct Anchored {
     with: Anchoring,
@@ -239,6 +244,7 @@ impl Anchored {
 
     /// Writes a note where one is due, or where `now`.
     fn note(&self, store: &Store, now: bool) -> Result<()> {
+        not_forked(store)?;
         let mut state = self.state();
         let commits = store.snapshot()?.commits()?;
         let due = if now {
@@ -289,6 +295,7 @@ impl Inner {
     /// Change sets that the anchor does not know of; None where there is no anchor, or where it does not answer.
     pub(super) fn unanchored(&self) -> Option<u64> {
         let anchored = self.anchored.as_ref()?;
+        not_forked(&self.store).ok()?;
         let state = anchored.state();
         let commits = self.store.snapshot().ok()?.commits().ok()?;
         (!state.failed).then(|| commits.saturating_sub(state.noted))
