@@ -16,7 +16,7 @@ def observation(n):
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "clinic.ehr"
-    with ehrcore.create(path, key=KEY) as store, store.session("dr", "physician", "treatment") as session:
+    with ehrcore.create(path, key=KEY) as store, store.session(actor="dr", role="physician", purpose="TREAT") as session:
         session.write({"resourceType": "Patient", "id": "p"})
         for n in range(20):
             session.write(observation(n))
@@ -26,8 +26,8 @@ def file(tmp_path):
 def test_a_sound_store_comes_out_whole_as_a_store_and_as_ndjson(file, tmp_path):
     done = ehrcore.salvage(file, tmp_path / "new.ehr", actor="rescuer", key=KEY)
     assert done.whole and done.records == done.current == 21 and done.missing == ()
-    with ehrcore.open(tmp_path / "new.ehr", key=KEY) as store, store.session("dr", "physician", "treatment") as session:
-        assert json.loads(session.read("Observation", "o7").json)["id"] == "o7"
+    with ehrcore.open(tmp_path / "new.ehr", key=KEY) as store, store.session(actor="dr", role="physician", purpose="TREAT") as session:
+        assert session.read("Observation", "o7").to_dict() == observation(7)
     done = ehrcore.salvage(file, tmp_path / "all.ndjson", actor="rescuer", key=KEY, form="versions")
     lines = [json.loads(line) for line in (tmp_path / "all.ndjson").read_text().splitlines()]
     assert len(lines) == done.versions == 21 and {line["state"] for line in lines} == {"current"}
