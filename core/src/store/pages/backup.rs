@@ -391,8 +391,9 @@ impl Copy {
         }
         // Nothing has vouched for the length yet: a file with holes says any, and memory that is not there is an error, not the end.
         let whole = usize::try_from(length).ok().and_then(|length| length.checked_add(16));
-        let whole =
-            whole.filter(|whole| (whole - 16 - BEFORE_LIST).is_multiple_of(LINE)).ok_or_else(|| Code::Corrupt.error())?;
+        let whole = whole
+            .filter(|whole| (whole - 16 - BEFORE_LIST).is_multiple_of(LINE))
+            .ok_or_else(|| Code::Corrupt.error())?;
         let mut sealed = Vec::new();
         sealed.try_reserve_exact(whole).map_err(|_| Code::LimitMemory.error())?;
         sealed.resize(whole, 0);
