@@ -61,7 +61,7 @@ impl std::fmt::Debug for Write {
 }
 
 /// What a write did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Written {
     /// The type.
     pub kind: ResourceType,
@@ -71,6 +71,12 @@ pub struct Written {
     pub version: u32,
     /// Whether something was written; false where the bytes were the same.
     pub changed: bool,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Written({}, version {})", self.kind, self.version)
+    }
 }
 
 /// A page of a search.
@@ -84,7 +90,7 @@ pub type HistoryEntry = Stored;
 pub struct Count(pub u64);
 
 /// Where a version comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Who wrote it.
     pub actor: String,
@@ -96,6 +102,12 @@ pub struct Origin {
     pub source: Option<(u32, u32)>,
     /// The name of the source, as given to the import.
     pub source_name: Option<String>,
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Origin(change set {})", self.commit)
+    }
 }
 
 /// Paging of a search.

@@ -7,7 +7,7 @@ use crate::ehr::{Path, Session};
 use crate::error::{Code, Result};
 use crate::json;
 use crate::limits::Limits;
-use crate::record::{Node, Record, Value};
+use crate::record::{Node, NodeKind, Record, Value};
 use crate::schema::ResourceType;
 use crate::store::{Reader, Stored, Writer};
 use crate::time::fhir::{Date, DateTime};
@@ -66,6 +66,9 @@ impl Retention {
             })
         };
         if root.entries().any(|(name, _)| !matches!(&*name, "default" | "types")) {
+            return Err(wrong());
+        }
+        if root.get("types").is_some_and(|types| types.kind() != NodeKind::Object) {
             return Err(wrong());
         }
         let mut types = Vec::new();
@@ -270,6 +273,8 @@ mod tests {
         assert_eq!(rules.rule(ResourceType::PATIENT).map(|rule| rule.years), Some(10));
         for wrong in [
             r#"{"types":{"Nothing":{"years":1}}}"#,
+            r#"{"types":[{"Observation":{"years":7}}]}"#,
+            r#"{"types":"Observation"}"#,
             r#"{"default":{}}"#,
             r#"{"default":{"years":-1}}"#,
             r#"{"other":1}"#,

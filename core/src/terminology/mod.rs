@@ -38,7 +38,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use value_set::{Definitions, Question, System};
 
 /// A code as a record has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Coding<'a> {
     /// The code system; None where the element is a bare `code`.
     pub system: Option<Cow<'a, str>>,
@@ -48,6 +48,12 @@ pub struct Coding<'a> {
     pub code: Cow<'a, str>,
     /// The text that came with it.
     pub display: Option<Cow<'a, str>>,
+}
+
+impl std::fmt::Debug for Coding<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Coding(..)")
+    }
 }
 
 impl<'a> Coding<'a> {
