@@ -2672,30 +2672,36 @@ EHR_API void ehr_session_free(ehr_session *session);
 
 /*
  Makes the whole chart of a patient unreadable for ever: its keys are destroyed, and with them every copy of a record in this file.
- `*versions_out` is how many versions of records there were. Needs an administrator; `reason` is for the audit log.
+ Needs an administrator; `reason` is for the audit log.
 
- Errors: EHR_DENIED, EHR_NOT_FOUND; EHR_INVALID_ARGUMENT without a reason; EHR_HOLD where a legal hold covers it;
-         EHR_SHRED_UNFINISHED where opening the store again finishes it.
+ `*text_out` is what was destroyed as JSON: versions, blocks, tokens, damaged; elsewhere, how many versions of this patient's records
+ lay in other charts and went too; and moved, the records that are somebody else's now (record, versions), of which what they say in
+ that chart stays.
+
+ Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+ Errors:    EHR_DENIED, EHR_NOT_FOUND; EHR_INVALID_ARGUMENT without a reason; EHR_HOLD where a legal hold covers it;
+            EHR_SHRED_UNFINISHED where opening the store again finishes it.
  */
 EHR_API
 ehr_status ehr_session_shred(const ehr_session *session,
                              ehr_str patient,
                              ehr_str reason,
-                             uint64_t *versions_out,
+                             ehr_text **text_out,
                              ehr_error **error_out);
 
 /*
  As ehr_session_shred(), for one compartment of the chart: "normal", "substance-use" or "psychotherapy-notes". The others stay
- whole.
+ whole, but for what records of this compartment said before they were labelled.
 
- Errors: as ehr_session_shred(); EHR_NOT_FOUND also where the compartment is empty; EHR_INVALID_ARGUMENT for another name.
+ Ownership: as ehr_session_shred().
+ Errors:    as ehr_session_shred(); EHR_NOT_FOUND also where the compartment is empty; EHR_INVALID_ARGUMENT for another name.
  */
 EHR_API
 ehr_status ehr_session_shred_compartment(const ehr_session *session,
                                          ehr_str patient,
                                          ehr_str compartment,
                                          ehr_str reason,
-                                         uint64_t *versions_out,
+                                         ehr_text **text_out,
                                          ehr_error **error_out);
 
 /*

@@ -20,6 +20,17 @@ static int failed(const char *what, ehr_error *error)
     return 1;
 }
 
+/* Whether an answer has a part. It is not ended by a zero. */
+static int says(const ehr_text *answer, const char *part)
+{
+    ehr_str all = ehr_text_bytes(answer);
+    size_t length = strlen(part), at;
+    for (at = 0; at + length <= all.length; at++)
+        if (memcmp(all.data + at, part, length) == 0)
+            return 1;
+    return 0;
+}
+
 static int opens(const char *file, const ehr_key *key)
 {
     ehr_store *store = NULL;
@@ -90,6 +101,7 @@ static int rotate(ehr_session *session, const ehr_key *raw, ehr_key **paper, ehr
 {
     ehr_text *printed = NULL;
     ehr_key_texts *names = NULL, *dropped = NULL;
+    ehr_text *gone = NULL;
     ehr_key_status status;
     ehr_error *error = NULL;
     uint64_t patients = 0;
@@ -118,9 +130,13 @@ static int rotate(ehr_session *session, const ehr_key *raw, ehr_key **paper, ehr
         return failed("keys of patients", error);
     if (ehr_session_rotate_patient(session, text("p1"), text("a leak"), &patients, &error) != EHR_OK || patients != 1)
         return failed("new keys for a patient", error);
-    if (ehr_session_shred(session, text("nobody"), text("asked for"), &patients, NULL) != EHR_NOT_FOUND)
+    if (ehr_session_shred(session, text("nobody"), text("asked for"), &gone, NULL) != EHR_NOT_FOUND)
         return failed("nobody to shred", NULL);
-    return 0;
+    if (ehr_session_shred(session, text("p1"), text("asked for"), &gone, &error) != EHR_OK)
+        return failed("shred", error);
+    right = says(gone, "{\"versions\":1,") && says(gone, "\"elsewhere\":0,\"moved\":[]}");
+    ehr_text_free(gone);
+    return right ? 0 : failed("what was destroyed", NULL);
 }
 
 int main(int count, char **arguments)

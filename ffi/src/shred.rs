@@ -3,12 +3,14 @@
 use crate::error::ehr_error;
 use crate::guard::{ehr_status, guard, put, writable};
 use crate::handle;
+use crate::record::ehr_text;
 use crate::session::{ehr_session, look};
 use crate::store::{Key, ehr_key, ehr_store, path};
 use crate::text::ehr_str;
 use ehrcore_core::ehr::{Anchor, Anchoring, Ehr, FileAnchor, Options};
 use ehrcore_core::error::{Code, Result};
 use ehrcore_core::record::Compartment;
+use ehrcore_core::store::Shredded;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -18,44 +20,53 @@ fn text<'a>(text: ehr_str) -> Result<&'a str> {
     unsafe { text.text() }
 }
 
+/// The answer of a shredding as JSON.
+fn shredded(text_out: *mut *mut ehr_text, shred: impl FnOnce() -> Result<Shredded>) -> Result<()> {
+    writable(text_out)?;
+    put(text_out, handle::give::<ehr_text, Vec<u8>>(shred()?.to_json())?)
+}
+
 /// Makes the whole chart of a patient unreadable for ever: its keys are destroyed, and with them every copy of a record in this file.
-/// `*versions_out` is how many versions of records there were. Needs an administrator; `reason` is for the audit log.
+/// Needs an administrator; `reason` is for the audit log.
 ///
-/// Errors: EHR_DENIED, EHR_NOT_FOUND; EHR_INVALID_ARGUMENT without a reason; EHR_HOLD where a legal hold covers it;
-///         EHR_SHRED_UNFINISHED where opening the store again finishes it.
+/// `*text_out` is what was destroyed as JSON: versions, blocks, tokens, damaged; elsewhere, how many versions of this patient's records
+/// lay in other charts and went too; and moved, the records that are somebody else's now (record, versions), of which what they say in
+/// that chart stays.
+///
+/// Ownership: on EHR_OK, `*text_out` is the caller's; release it with ehr_text_free().
+/// Errors:    EHR_DENIED, EHR_NOT_FOUND; EHR_INVALID_ARGUMENT without a reason; EHR_HOLD where a legal hold covers it;
+///            EHR_SHRED_UNFINISHED where opening the store again finishes it.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_session_shred(
     session: *const ehr_session,
     patient: ehr_str,
     reason: ehr_str,
-    versions_out: *mut u64,
+    text_out: *mut *mut ehr_text,
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
-    guard(error_out, || {
-        writable(versions_out)?;
-        put(versions_out, look(session)?.shred(text(patient)?, text(reason)?)?.versions)
-    })
+    guard(error_out, || shredded(text_out, || look(session)?.shred(text(patient)?, text(reason)?)))
 }
 
 /// As ehr_session_shred(), for one compartment of the chart: "normal", "substance-use" or "psychotherapy-notes". The others stay
-/// whole.
+/// whole, but for what records of this compartment said before they were labelled.
 ///
-/// Errors: as ehr_session_shred(); EHR_NOT_FOUND also where the compartment is empty; EHR_INVALID_ARGUMENT for another name.
+/// Ownership: as ehr_session_shred().
+/// Errors:    as ehr_session_shred(); EHR_NOT_FOUND also where the compartment is empty; EHR_INVALID_ARGUMENT for another name.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_session_shred_compartment(
     session: *const ehr_session,
     patient: ehr_str,
     compartment: ehr_str,
     reason: ehr_str,
-    versions_out: *mut u64,
+    text_out: *mut *mut ehr_text,
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
     guard(error_out, || {
-        writable(versions_out)?;
-        let compartment = Compartment::from_name(text(compartment)?)
-            .ok_or_else(|| Code::InvalidArgument.error().expected("the name of a compartment"))?;
-        let done = look(session)?.shred_compartment(text(patient)?, compartment, text(reason)?)?;
-        put(versions_out, done.versions)
+        shredded(text_out, || {
+            let compartment = Compartment::from_name(text(compartment)?)
+                .ok_or_else(|| Code::InvalidArgument.error().expected("the name of a compartment"))?;
+            look(session)?.shred_compartment(text(patient)?, compartment, text(reason)?)
+        })
     })
 }
 

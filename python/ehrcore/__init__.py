@@ -888,13 +888,16 @@ class SecurityStatus(NamedTuple):
 
 
 class Shredded(NamedTuple):
-    """What shredding destroyed."""
+    """What shredding destroyed. `elsewhere`: versions of this patient's records that lay in other charts, and went too.
+    `moved`: kind, id and remaining versions of records that are somebody else's now; what they say there stays."""
 
     patient: int
     versions: int
     blocks: int
     tokens: int
     damaged: int
+    elsewhere: int
+    moved: list
 
 
 class Renewed(NamedTuple):

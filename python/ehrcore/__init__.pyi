@@ -355,6 +355,8 @@ class Shredded(NamedTuple):
     blocks: int
     tokens: int
     damaged: int
+    elsewhere: int
+    moved: list[tuple[str, str, int]]
 
 class Renewed(NamedTuple):
     patient: int

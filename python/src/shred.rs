@@ -12,7 +12,9 @@ use pyo3::types::PyBytes;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Gives patient, versions, blocks, tokens and blocks that did not open.
+/// Patient, versions, blocks, tokens, blocks that did not open, versions elsewhere; type, id and versions of what moved.
+type Gone = (u32, u64, u64, u64, u64, u64, Vec<(String, String, u64)>);
+
 #[pyfunction]
 pub(crate) fn shred(
     py: Python<'_>,
@@ -20,14 +22,15 @@ pub(crate) fn shred(
     patient: &str,
     reason: &str,
     compartment: Option<&str>,
-) -> PyResult<(u32, u64, u64, u64, u64)> {
+) -> PyResult<Gone> {
     let unknown = || raise(py, &Code::InvalidArgument.error().expected("the name of a compartment"));
     let only = compartment.map(|name| Compartment::from_name(name).ok_or_else(unknown)).transpose()?;
     let done = session.with(py, |session| match only {
         Some(only) => session.shred_compartment(patient, only, reason),
         None => session.shred(patient, reason),
     })?;
-    Ok((done.patient, done.versions, done.blocks, done.tokens, done.damaged))
+    let moved = done.moved.into_iter().map(|one| (one.kind.name().to_owned(), one.id, one.versions)).collect();
+    Ok((done.patient, done.versions, done.blocks, done.tokens, done.damaged, done.elsewhere, moved))
 }
 
 /// Gives patient, compartments, blocks and segments.

@@ -44,6 +44,23 @@ def test_a_shredded_patient_is_erased_and_the_others_stay(tmp_path):
             assert session.read("Patient", "p2").original.startswith(b"{")
 
 
+def test_a_record_that_moved_is_named_and_goes_with_the_patient_it_belongs_to(tmp_path):
+    def moved(patient):
+        subject = b'{"reference":"Patient/' + patient.encode() + b'"}'
+        return b'{"resourceType":"Observation","id":"m","status":"final","code":{"text":"x"},"subject":' + subject + b"}"
+
+    with ehrcore.create(tmp_path / "clinic.ehr", key=KEY) as store:
+        write(store, "p1", "p2", "p3")
+        with physician(store) as session:
+            for patient in ("p1", "p2", "p3"):
+                session.write(moved(patient))
+        with administrator(store) as session:
+            done = session.shred("p1", reason="asked for")
+            assert (done.versions, done.elsewhere, done.moved) == (2, 0, [("Observation", "m", 2)])
+            done = session.shred("p3", reason="asked for")
+            assert (done.versions, done.elsewhere, done.moved) == (2, 1, [])
+
+
 def test_an_older_file_does_not_open_with_its_anchor(tmp_path):
     file, copy, note = tmp_path / "clinic.ehr", tmp_path / "copy.ehr", tmp_path / "clinic.anchor"
     with ehrcore.create(file, key=KEY, anchor=note) as store:

@@ -9,6 +9,10 @@ impl Session {
     /// Makes the whole chart of a patient unreadable for ever: its keys are destroyed, and with them every copy of a record in this
     /// file. The name, the ids, the index, the tokens and what addresses stood for go with it. `reason` is for the audit log.
     ///
+    /// A record that was entered for somebody else first and is this patient's now goes with all its versions, in whosever chart they
+    /// lie. Of one that is somebody else's now, what it said of this patient goes; it is named in [`Shredded::moved`], for who can
+    /// say whether it was moved rightly.
+    ///
     /// # Durability
     /// When this returns, the chart is gone from the disk. On `shred-unfinished` it is gone for every call, and opening the store
     /// again destroys the key that is still in the file.
@@ -20,12 +24,13 @@ impl Session {
     ///
     /// # Errors
     /// - `not-found`: there is no such patient. `denied`; `invalid-argument`: no reason is given. `hold`: a legal hold covers the
-    ///   chart or something in it, with whom to ask. `shred-unfinished`. Of the store.
+    ///   chart, something in it, or a version that would go from the chart of another, with whom to ask. `shred-unfinished`. Of the store.
     pub fn shred(&self, patient: &str, reason: &str) -> Result<Shredded> {
         self.shred_part(Path::Shred, patient, None, reason)
     }
 
-    /// As [`Session::shred`], for one compartment of the chart; the others stay whole.
+    /// As [`Session::shred`], for one compartment of the chart; the others stay whole, but for what records of this compartment said
+    /// before they were labelled.
     ///
     /// # Errors
     /// - as [`Session::shred`]; `not-found` also where the compartment is empty.
@@ -37,14 +42,22 @@ impl Session {
         let mut pass = self.enter_for_patient(path, patient, reason)?;
         pass.event.compartment = only.map_or(0, |only| only as u8);
         let (store, at) = (pass.store(), pass.now());
-        let staged = pass.ungated_change().and_then(|mut change| Ok((change.shred(patient, only)?, change)));
+        let staged = pass.ungated_change().and_then(|mut change| {
+            let done = change.shred(patient, only)?;
+            if !done.elsewhere_of.records.is_empty() {
+                crate::lifecycle::forget_asides(&mut change, &done.elsewhere_of.records)?;
+            }
+            Ok((done, change))
+        });
         let (done, change) = match staged {
             Ok(staged) => staged,
             Err(error) => return pass.refuse(error),
         };
         pass.event.patient = done.patient;
-        pass.event.count = done.versions;
+        pass.event.patients = done.elsewhere_of.patients.clone();
+        pass.event.count = done.versions + done.elsewhere;
         pass.commit(change)?;
+        store.finish_destroying(at).map_err(unfinished)?;
         store.burn(at, || Ok(())).map_err(unfinished)?;
         Ok(done)
     }

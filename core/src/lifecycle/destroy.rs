@@ -399,6 +399,20 @@ fn destroyed<'s>(pass: &mut Pass<'s>, number: u64, reason: &Reason) -> Result<(P
     Ok((proposal, change))
 }
 
+/// Takes out conflicts and requests about records that are gone, in whosever chart they lie.
+///
+/// # Errors
+/// - of the store.
+pub(crate) fn forget_asides(change: &mut Change<'_>, gone: &[(ResourceType, String)]) -> Result<()> {
+    let is_gone = |kind: ResourceType, id: &str| gone.iter().any(|(of, other)| *of == kind && other == id);
+    change.asides_remove(AsideKind::Conflict, &mut |plain| {
+        super::conflict::about(plain).map(|(kind, id)| is_gone(kind, &id))
+    })?;
+    change.asides_remove(AsideKind::Request, &mut |plain| {
+        Ok(super::request::about_record(plain)?.is_some_and(|(kind, id)| is_gone(kind, &id)))
+    })
+}
+
 /// Takes out what lies elsewhere about destroyed records: conflicts, requests, names in holds and other proposals, and what imports
 /// kept aside.
 fn forget(
@@ -408,12 +422,7 @@ fn forget(
     patient: Option<&str>,
 ) -> Result<()> {
     let is_gone = |kind: ResourceType, id: &str| gone.iter().any(|(of, other)| *of == kind && other == id);
-    change.asides_remove(AsideKind::Conflict, &mut |plain| {
-        super::conflict::about(plain).map(|(kind, id)| is_gone(kind, &id))
-    })?;
-    change.asides_remove(AsideKind::Request, &mut |plain| {
-        Ok(super::request::about_record(plain)?.is_some_and(|(kind, id)| is_gone(kind, &id)))
-    })?;
+    forget_asides(change, gone)?;
     for (key, plain) in change.asides(AsideKind::Hold, None)? {
         let mut hold = crate::store::Hold::decode(key, &plain)?;
         if let Some((kind, id)) = hold.record.take_if(|(kind, id)| is_gone(*kind, id)) {

@@ -20,6 +20,7 @@ mod tests;
 mod value;
 
 pub use conflict::{Choice, Conflict, Edit, Settled, Sides};
+pub(crate) use destroy::forget_asides;
 pub use destroy::{Proposal, ProposalState};
 pub use entry::{Lineage, Reason, Viewer};
 pub use package::{AccessLine, AccessPackage, request_value};

@@ -136,6 +136,11 @@ impl Newest {
     pub(super) fn slot(&self) -> &Slot {
         &self.block.slots[usize::from(self.place.slot)]
     }
+    /// The type and the id.
+    pub(super) fn name(&self) -> Result<(ResourceType, String)> {
+        let id = std::str::from_utf8(&self.block.bytes[self.slot().id.clone()]).map_err(|_| Code::Corrupt.error())?;
+        Ok((self.slot().kind, id.to_owned()))
+    }
     /// How many versions lie in the same block.
     pub(super) fn slots(&self) -> u16 {
         u16::try_from(self.block.slots.len()).unwrap_or(u16::MAX)

@@ -69,6 +69,9 @@ impl Tombstone {
     }
 }
 
+/// Slots of blocks, by patient and block.
+pub(super) type Places = BTreeMap<(u32, u32), BTreeSet<u16>>;
+
 /// The start of keys of tombstones, after which the key in the id table follows.
 const TOMBSTONE: u8 = 5;
 /// The row with the fronts of envelopes that are still to be wiped.
@@ -190,8 +193,8 @@ impl Change<'_> {
     pub(crate) fn destroy(&mut self, kind: ResourceType, id: &str) -> Result<()> {
         self.flush()?;
         let key = self.store.id_key(kind, id);
-        let mut places: BTreeMap<(u32, u32), BTreeSet<u16>> = BTreeMap::new();
-        let (mut terms, mut charts) = (BTreeSet::new(), BTreeSet::new());
+        let mut places = Places::new();
+        let mut terms = BTreeSet::new();
         let mut next = self.newest(&key)?;
         if next.is_none() {
             return Err(Code::NotFound.error());
@@ -199,18 +202,27 @@ impl Change<'_> {
         while let Some(newest) = next {
             self.refuse_held(newest.place.patient, kind, id)?;
             places.entry((newest.place.patient, newest.place.block)).or_default().insert(newest.place.slot);
-            charts.insert(newest.place.chart());
             if !newest.slot().deleted {
                 tokens_of(self.store, newest.place.patient, &Record::parse(newest.hidden_bytes())?, &mut terms);
             }
             next = self.before(&newest)?;
         }
-        for (block, slots) in &places {
+        self.rows.mine.delete(Table::Id, key.to_vec());
+        self.take_out(&places, &terms)?;
+        self.forget_addresses(&format!("{kind}/{id}"))?;
+        Ok(())
+    }
+
+    /// Takes versions out of their blocks, the index and the tokens, and writes down what is to be wiped of the rows before. `terms`:
+    /// the tokens those versions had.
+    pub(super) fn take_out(&mut self, places: &Places, terms: &BTreeSet<[u8; 12]>) -> Result<()> {
+        for (block, slots) in places {
             self.empty(*block, slots)?;
         }
-        self.rows.mine.delete(Table::Id, key.to_vec());
+        let charts: BTreeSet<(u32, u8)> =
+            places.keys().map(|(patient, block)| (*patient, layout::compartment(*block))).collect();
         for chart in &charts {
-            self.reindex(*chart, &places)?;
+            self.reindex(*chart, places)?;
         }
         let mut others = Traces::default();
         for patient in charts.iter().map(|(patient, _)| *patient).collect::<BTreeSet<u32>>() {
@@ -224,10 +236,7 @@ impl Change<'_> {
         for token in terms.difference(&others.tokens).filter(|_| others.damaged == 0) {
             self.rows.mine.delete(Table::Token, token.to_vec());
         }
-        self.forget_addresses(&format!("{kind}/{id}"))?;
-        for chart in charts {
-            self.forgotten.push(chart);
-        }
+        self.forgotten.extend(charts);
         self.resolved.get_mut().clear();
         self.seen.clear();
         self.tokens.clear();
@@ -290,7 +299,7 @@ impl Change<'_> {
     }
 
     /// Writes the index of a compartment anew without the places that are gone.
-    fn reindex(&mut self, chart: (u32, u8), gone: &BTreeMap<(u32, u32), BTreeSet<u16>>) -> Result<()> {
+    fn reindex(&mut self, chart: (u32, u8), gone: &Places) -> Result<()> {
         let mut all = Segment::default();
         let numbers: Vec<u32> =
             self.store.segment_numbers(&self.rows, chart.0)?.iter().map(|(number, _)| *number).collect();
@@ -334,7 +343,7 @@ impl Change<'_> {
 }
 
 /// The tokens of the global index that a record of a patient has.
-fn tokens_of(store: &Store, patient: u32, record: &Record, found: &mut BTreeSet<[u8; 12]>) {
+pub(super) fn tokens_of(store: &Store, patient: u32, record: &Record, found: &mut BTreeSet<[u8; 12]>) {
     let mut term = |label: &str, text: &str| {
         let mut key = [0; 12];
         key[..8].copy_from_slice(&store.token_key(label, text));

@@ -34,6 +34,7 @@ fn shred(store: &Store, id: &str, only: Option<Compartment>) -> Result<Shredded>
     let done = change.shred(id, only)?;
     change.commit()?;
     store.burn(Timestamp(99), || Ok(()))?;
+    store.finish_destroying(Timestamp(99))?;
     Ok(done)
 }
 
@@ -115,6 +116,89 @@ fn what_was_shredded_is_nowhere_and_the_rest_is_as_it_was() {
     assert!(!now.is_erased("p").expect("readable"));
     assert_ne!(now.patient("p").expect("readable").expect("there"), number);
     assert_eq!(now.history(kind("Patient"), "p").expect("whole").len(), 1);
+}
+
+/// Patients a, b and c, each with a record of their own, and one record that is entered for each of `whose` in turn.
+fn moving(file: &FaultyFile, whose: &[&str]) -> Store {
+    let store = create(file);
+    for id in ["a", "b", "c"] {
+        put(&store, 1, &[patient(id, "Doe", "1970-01-01"), labelled(&format!("own-{id}"), id, "Ownword", "HIV")]);
+    }
+    for (n, id) in whose.iter().enumerate() {
+        put(&store, 2 + n as i64, &[labelled("m", id, &format!("Movedword{n}"), "HIV")]);
+    }
+    let mut change = store.change(Timestamp(20), "x").expect("a change");
+    change.alias("urn:uuid:9", "Observation/m").expect("noted");
+    change.commit().expect("it commits");
+    store
+}
+
+/// Which of the versions of the record that moved can be read in the file, and which records a search for its kind finds.
+fn left(store: &Store, versions: usize) -> (Vec<bool>, Vec<String>) {
+    let all: Vec<String> = (0..versions).map(|n| format!("Movedword{n}")).collect();
+    let read = words(store, &all.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(store.check().expect("it is looked through").is_sound());
+    (read, found(store, "Observation", ""))
+}
+
+#[test]
+fn a_record_that_was_entered_for_the_wrong_patient_goes_whole_with_the_one_it_belongs_to() {
+    let file = FaultyFile::default();
+    let store = moving(&file, &["a", "b", "b"]);
+    assert_eq!(left(&store, 3).0, [true; 3]);
+    let done = shred(&store, "b", None).expect("it is there");
+    assert_eq!((done.versions, done.elsewhere, done.damaged, done.moved.len()), (4, 1, 0, 0));
+    drop(store);
+    let store = open(file.bytes());
+    assert_eq!(left(&store, 3), (vec![false; 3], vec!["own-a".to_owned(), "own-c".to_owned()]));
+    assert_eq!(found(&store, "Observation", "code=c-m"), Vec::<String>::new());
+    assert_eq!(store.snapshot().expect("a view").resolve("urn:uuid:9").expect("readable"), None);
+}
+
+#[test]
+fn of_a_record_that_is_anothers_now_only_what_it_said_of_the_patient_goes_and_it_is_named() {
+    let file = FaultyFile::default();
+    let store = moving(&file, &["a", "b", "b"]);
+    let number = store.snapshot().expect("a view").patient("b").expect("readable").expect("there");
+    let done = shred(&store, "a", None).expect("it is there");
+    assert_eq!((done.versions, done.elsewhere), (3, 0));
+    assert_eq!(done.moved, [Moved { kind: kind("Observation"), id: "m".into(), patient: number, versions: 2 }]);
+    assert_eq!(left(&store, 3), (vec![false, true, true], vec!["own-b".into(), "m".into(), "own-c".into()]));
+    // It is still known by its address.
+    let now = store.snapshot().expect("a view");
+    assert_eq!(now.resolve("urn:uuid:9").expect("readable").as_deref(), Some("Observation/m"));
+}
+
+#[test]
+fn a_record_that_came_back_takes_what_it_said_in_between_along() {
+    let file = FaultyFile::default();
+    let store = moving(&file, &["a", "b", "a"]);
+    let done = shred(&store, "a", None).expect("it is there");
+    assert_eq!((done.versions, done.elsewhere), (4, 1));
+    assert_eq!(left(&store, 3), (vec![false; 3], vec!["own-b".into(), "own-c".into()]));
+}
+
+#[test]
+fn what_a_shredded_chart_cuts_off_from_its_record_does_not_stay_behind_in_a_third_one() {
+    let file = FaultyFile::default();
+    let store = moving(&file, &["c", "b", "a"]);
+    let done = shred(&store, "b", None).expect("it is there");
+    assert_eq!((done.versions, done.elsewhere, done.moved.len()), (3, 1, 1));
+    assert_eq!(left(&store, 3).0, [false, false, true]);
+    let done = shred(&store, "a", None).expect("it is there");
+    assert_eq!((done.versions, done.elsewhere), (3, 0));
+    assert_eq!(left(&store, 3), (vec![false; 3], vec!["own-c".into()]));
+}
+
+#[test]
+fn what_a_record_said_before_it_was_labelled_goes_with_the_compartment_it_is_in() {
+    let store = create(&FaultyFile::default());
+    put(&store, 1, &[patient("p", "Alphaword", "1970-01-01"), labelled("m", "p", "Movedword0", "HIV")]);
+    put(&store, 2, &[labelled("m", "p", "Movedword1", "SUD")]);
+    let done = shred(&store, "p", Some(Compartment::SubstanceUse)).expect("it is there");
+    assert_eq!((done.versions, done.elsewhere), (1, 1));
+    assert_eq!(left(&store, 2), (vec![false; 2], vec![]));
+    assert_eq!(words(&store, &["Alphaword"]), [true]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod hold;
 #[cfg(test)]
 mod laws;
 mod layout;
+mod moved;
 mod note;
 mod pages;
 mod rekey;
@@ -47,6 +48,7 @@ pub(crate) use embedded::{read_small, replace_file};
 pub use find::{Admission, Cursor, Page};
 pub use hold::{Hold, Released};
 pub(crate) use layout::{Reader, Writer};
+pub use moved::Moved;
 pub use note::{ChangeKind, Note};
 pub use pages::{Checked, Copied, Frozen, Mended, Steps};
 pub(crate) use rekey::Changed;

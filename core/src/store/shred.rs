@@ -5,16 +5,18 @@
 //! how many blocks there were, so that none is ever given the place of one that others may still point at.
 
 use super::layout::{self, Place, Reader, Writer};
+use super::moved::Moved;
 use super::{Change, ReadView, Store, Table, lock, pair, patient_row, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
-use crate::record::{Compartment, Record};
+use crate::record::{Compartment, Record, Value};
+use crate::schema::ResourceType;
 use crate::search::extract;
 use crate::vault::{self, Context, RowKind};
 use std::collections::BTreeSet;
 
 /// What shredding destroyed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shredded {
     /// Whose chart.
     pub patient: u32,
@@ -24,20 +26,70 @@ pub struct Shredded {
     pub blocks: u64,
     /// Entries of the index over all patients.
     pub tokens: u64,
-    /// Blocks that could not be opened any more; they are destroyed too, and what stood for them was looked for everywhere.
+    /// Blocks that could not be opened any more; they are destroyed too, and what stood for them was looked for everywhere. Where a
+    /// block of another chart does not open, what it has of a record that moved is not known; it counts as well.
     pub damaged: u64,
+    /// Versions that lay elsewhere, in the chart of another patient or in another compartment, of records that are this patient's: they
+    /// were taken out of there.
+    pub elsewhere: u64,
+    /// Records that were in this chart once and are somebody else's now, or in another compartment: what they said here is gone, what
+    /// they say there stays. Whoever finds that one of them is about this patient all the same corrects or destroys it there.
+    pub moved: Vec<Moved>,
+    /// What lies elsewhere of the records that went: for the rooms that keep something about them, and for the log.
+    pub(crate) elsewhere_of: Elsewhere,
+}
+
+/// Whose charts versions were taken out of, and which records went that had versions there.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub(crate) patients: Vec<u32>,
+    pub(crate) records: Vec<(ResourceType, String)>,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Elsewhere({} patients)", self.patients.len())
+    }
+}
+
+impl Shredded {
+    /// The same as JSON: versions, blocks, tokens, damaged, elsewhere, and moved, each with its record, `Type/id`, and how many versions
+    /// of it stay.
+    pub fn to_json(&self) -> Vec<u8> {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut all = Value::object();
+        for (name, count) in [
+            ("versions", self.versions),
+            ("blocks", self.blocks),
+            ("tokens", self.tokens),
+            ("damaged", self.damaged),
+            ("elsewhere", self.elsewhere),
+        ] {
+            all.set(name, number(count));
+        }
+        let moved = self.moved.iter().map(|one| {
+            let mut value = Value::object();
+            value.set("record", format!("{}/{}", one.kind, one.id));
+            value.set("versions", number(one.versions));
+            value
+        });
+        all.set("moved", moved.collect::<Vec<Value>>());
+        all.to_json()
+    }
 }
 
 /// What a patient's records left in the tables that are not the patient's own.
 #[derive(Default)]
 pub(super) struct Traces {
-    ids: BTreeSet<[u8; 13]>,
+    pub(super) ids: BTreeSet<[u8; 13]>,
     pub(super) tokens: BTreeSet<[u8; 12]>,
     /// `Type/id` of each record.
     targets: BTreeSet<String>,
     versions: u64,
     blocks: u64,
     pub(super) damaged: u64,
+    /// Ids of records of which a version lies in another chart or compartment.
+    pub(super) leads: BTreeSet<[u8; 13]>,
 }
 
 impl Change<'_> {
@@ -73,8 +125,15 @@ impl Change<'_> {
         if traces.damaged > 0 {
             self.all_traces(patient, &mut traces)?;
         }
-        let mut done =
-            Shredded { patient, versions: traces.versions, blocks: traces.blocks, damaged: traces.damaged, tokens: 0 };
+        let lines = self.lines(&gone, &mut traces)?;
+        let mut done = Shredded {
+            patient,
+            versions: traces.versions,
+            blocks: traces.blocks,
+            damaged: traces.damaged,
+            elsewhere: lines.doomed.values().map(|slots| slots.len() as u64).sum(),
+            ..Shredded::default()
+        };
         for key in &traces.tokens {
             if !others.tokens.contains(key) && self.rows.get(Table::Token, key)?.is_some() {
                 self.rows.mine.delete(Table::Token, key.to_vec());
@@ -87,6 +146,7 @@ impl Change<'_> {
                 self.rows.mine.delete(Table::Id, key.to_vec());
             }
         }
+        others.targets.extend(lines.moved.iter().map(|one| format!("{}/{}", one.kind, one.id)));
         for target in traces.targets.difference(&others.targets) {
             self.forget_aliases(target)?;
         }
@@ -105,6 +165,11 @@ impl Change<'_> {
         self.charts.retain(|chart, _| !gone.contains(chart));
         self.tells = true; // consents and care teams went with the rest
         self.forgotten.extend(gone);
+        self.take_out(&lines.doomed, &lines.terms)?;
+        done.moved = lines.moved;
+        let patients =
+            lines.whose.into_iter().filter(|one| ![patient, PatientNumber::SHARED.0].contains(one)).collect();
+        done.elsewhere_of = Elsewhere { patients, records: lines.taken.into_iter().collect() };
         self.renew_group(patient)?;
         Ok(done)
     }
@@ -191,7 +256,11 @@ impl Store {
             for slot in opened.slots.iter().filter(|slot| !slot.id.is_empty()) {
                 traces.versions += 1;
                 let Ok(id) = std::str::from_utf8(&opened.bytes[slot.id.clone()]) else { continue };
-                traces.ids.insert(self.id_key(slot.kind, id));
+                let key = self.id_key(slot.kind, id);
+                traces.ids.insert(key);
+                if slot.before.is_some_and(|before| before.chart() != chart) {
+                    traces.leads.insert(key);
+                }
                 traces.targets.insert(format!("{}/{id}", slot.kind));
                 if slot.deleted {
                     continue;

@@ -80,6 +80,43 @@ fn a_legal_hold_keeps_a_chart_and_each_compartment_from_being_shredded() {
 }
 
 #[test]
+fn shredding_names_the_records_that_moved_away_and_takes_along_those_that_moved_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    two_patients(&ehr);
+    let (doctor, office, reason) = (physician(&ehr), administrator(&ehr), Reason::new("a case"));
+    for patient in ["p1", "p2"] {
+        doctor.write(&observation("m", patient, "HIV")).expect("it is valid");
+        doctor.write(&observation("n", if patient == "p1" { "p2" } else { "p1" }, "HIV")).expect("it is valid");
+    }
+    // An edit of a record that clashes is parked where the record is; it goes with the record all the same.
+    let edit = |text: &str| String::from_utf8(observation("m", "p1", "HIV")).expect("text").replace("\"x\"", text);
+    let base = doctor.write(edit("\"y\"").as_bytes()).expect("it is valid").version;
+    doctor.write(edit("\"z\"").as_bytes()).expect("it is valid");
+    doctor.write_merged(edit("\"w\"").as_bytes(), base).expect("it is parked");
+    doctor.write(&observation("m", "p2", "HIV")).expect("it moves to p2 again");
+    assert_eq!(doctor.conflicts(None).expect("it may").len(), 1);
+    // A hold on the chart that a version would be taken out of.
+    let hold = office.place_hold("p1", None, "legal@clinic", &reason).expect("placed");
+    assert_eq!(code(office.shred("p2", "asked for")), Code::Hold);
+    office.release_hold(hold.number, &reason).expect("released");
+    let done = office.shred("p2", "asked for").expect("it may");
+    let moved: Vec<_> = done.moved.iter().map(|one| (one.id.as_str(), one.versions)).collect();
+    assert_eq!((done.elsewhere, moved), (3, vec![("n", 1)]), "{done:?}");
+    assert_eq!(doctor.conflicts(None).expect("it may").len(), 0);
+    assert_eq!(code(doctor.history(kind("Observation"), "m")), Code::NotFound);
+    assert_eq!(doctor.history(kind("Observation"), "n").expect("what it says of p1").len(), 1);
+    assert!(office.verify(VerifyLevel::Records, None).is_ok());
+    let log = office.audit(0, 1000).expect("it may");
+    let (_, event) = log.iter().rfind(|(_, event)| event.kind == EventKind::Shred).expect("on record");
+    assert_eq!(
+        (event.patients.len(), event.count),
+        (1, done.versions + 3),
+        "it names the chart it took versions out of"
+    );
+}
+
+#[test]
 fn new_keys_for_a_patient_leave_everything_as_it_was_and_are_on_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let ehr = create(folder.path());

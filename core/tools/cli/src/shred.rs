@@ -14,11 +14,18 @@ pub(crate) fn shred(access: &Access, patient: &str, reason: &str, compartment: O
         None => session.shred(patient, reason)?,
     };
     if as_json {
-        let said =
-            json!({ "versions": done.versions, "blocks": done.blocks, "tokens": done.tokens, "damaged": done.damaged });
-        println!("{said}");
+        println!("{}", String::from_utf8_lossy(&done.to_json()));
     } else {
         println!("shredded {} versions of records in {} blocks", done.versions, done.blocks);
+        if done.elsewhere > 0 {
+            println!("and {} versions of the same records in other charts or compartments", done.elsewhere);
+        }
+        for one in &done.moved {
+            println!(
+                "{}/{} is in another chart or compartment now: {} versions stay there",
+                one.kind, one.id, one.versions
+            );
+        }
         println!("copies made before open still with the key of then: ehr key rotate, and destroy that key");
     }
     Ok(session.close()?)
