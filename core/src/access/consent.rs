@@ -21,6 +21,14 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Consent {
     rows: Vec<Row>,
+    /// Where who asks wrote it: what it says without its permits, and what somebody else said before.
+    own: Option<Box<Own>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Own {
+    denials: Consent,
+    other: Option<Consent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +89,7 @@ impl Consent {
         if !scopes.is_empty() && !scopes.iter().any(|code| matches!(code.as_str(), "patient-privacy" | "research")) {
             return None;
         }
-        let mut made = Consent { rows: Vec::new() };
+        let mut made = Consent { rows: Vec::new(), own: None };
         let rule = root.get("policyRule").into_iter().flat_map(|rule| rule.list("coding"));
         let rule = rule.filter_map(|coding| match coding.text("code")?.as_ref() {
             "OPTIN" | "OPTINR" => Some(true),
@@ -114,17 +122,46 @@ impl Consent {
         }
     }
 
+    /// A consent whose newest version who asks wrote, and the newest before it that somebody else wrote; each None where it is not in
+    /// force. Nobody lets themselves in: it permits what both permit, and denies what either denies.
+    pub(crate) fn by_who_asks(newest: Option<Consent>, other: Option<Consent>) -> Option<Consent> {
+        if newest.is_none() && other.is_none() {
+            return None;
+        }
+        let rows = newest.map(|newest| newest.rows).unwrap_or_default();
+        let mut denials = Consent { rows: rows.clone(), own: None };
+        for row in denials.rows.iter_mut().filter(|row| row.permits == Some(true)) {
+            row.permits = None;
+        }
+        Some(Consent { rows, own: Some(Box::new(Own { denials, other })) })
+    }
+
     /// Whether some row asks for codes in the record.
     pub(crate) fn asks_codes(&self) -> bool {
-        self.rows.iter().any(|row| row.codes.is_some())
+        let other = self.own.as_ref().and_then(|own| own.other.as_ref());
+        self.rows.iter().any(|row| row.codes.is_some()) || other.is_some_and(Consent::asks_codes)
     }
 
     /// What it says.
     pub(crate) fn says(&self, asker: &Asker<'_>) -> ConsentSays {
-        if self.rows.is_empty() {
-            return ConsentSays::Nothing;
+        let newest = if self.rows.is_empty() { ConsentSays::Nothing } else { self.at(0, asker) };
+        let Some(own) = &self.own else { return newest };
+        let other = own.other.as_ref().map_or(ConsentSays::Nothing, |other| other.says(asker));
+        match (newest, other) {
+            (ConsentSays::Deny, _) | (_, ConsentSays::Deny) => ConsentSays::Deny,
+            (ConsentSays::Permit, ConsentSays::Permit) => ConsentSays::Permit,
+            _ => own.denials.says(asker),
         }
-        self.at(0, asker)
+    }
+
+    /// Whether it denies something to who has these references, or may; as it says it without regard to who wrote it.
+    pub(crate) fn is_against(&self, references: &[String]) -> bool {
+        self.rows.iter().any(|row| {
+            let named = row.actors.as_ref().is_none_or(|actors| {
+                references.is_empty() || actors.iter().any(|actor| references.iter().any(|one| **actor == **one))
+            });
+            row.permits == Some(false) && (named || row.unsure)
+        })
     }
 
     /// What several say together: one that denies is enough.

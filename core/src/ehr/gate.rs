@@ -4,7 +4,7 @@
 //! pages, and the answer to who asks for it by name is that of a name nobody has. A search sees what is masked as masked: it
 //! does not find by what it does not show.
 
-use super::known::Known;
+use super::known::{Known, vouched};
 use super::session::Session;
 use crate::access::{Action, Asker, Consent, ConsentSays, Facts, Labels, Lens, Relations, Verdict};
 use crate::error::{Code, Result};
@@ -199,6 +199,9 @@ impl<'s> Gate<'s> {
                 return Err(Code::MaskedWrite.error());
             }
             author = before.actor() == self.session.actor.id;
+            if patient != before.patient() && self.is_denied_by(before)? {
+                return Err(Code::Denied.error());
+            }
         }
         let status = record.root().text("status").map_or(0, |status| self.lens.status_bit(&status));
         let facts = Facts {
@@ -276,7 +279,26 @@ impl<'s> Gate<'s> {
     pub(crate) fn may(&self, action: Action, kind: ResourceType, id: &str) -> Result<()> {
         let newest = self.snapshot.newest(kind, id)?.filter(|stored| !stored.is_deleted());
         let stored = newest.ok_or_else(|| Code::NotFound.error())?;
-        if self.verdict(action, &stored)?.permitted { Ok(()) } else { Err(Code::NotFound.error()) }
+        if !self.verdict(action, &stored)?.permitted {
+            return Err(Code::NotFound.error());
+        }
+        if stored.is_shown() && self.is_denied_by(&stored)? { Err(Code::Denied.error()) } else { Ok(()) }
+    }
+
+    /// Whether a record is a consent that denies something to this session: then it is not for this session to take it out of the chart.
+    fn is_denied_by(&self, stored: &Stored) -> Result<bool> {
+        if stored.kind().name() != "Consent" || stored.is_deleted() {
+            return Ok(false);
+        }
+        let known = self.known(stored.patient())?;
+        if self.relations(stored.kind(), stored.patient(), &known).meets(Relations::OWN) {
+            return Ok(false); // their own consent is theirs to take back
+        }
+        let resolve = |address: &str| self.snapshot.resolve(address).ok().flatten();
+        let against = |record: &Record| {
+            Consent::compile(record, &resolve).is_some_and(|consent| consent.is_against(&self.references))
+        };
+        Ok(vouched(&self.snapshot, stored, &self.session.actor.id)?.any(against))
     }
 
     /// What is decided about a version.

@@ -166,7 +166,12 @@ impl Known {
         }
         for stored in of_type(snapshot, patient, "Consent")? {
             let resolve = |address: &str| snapshot.resolve(address).ok().flatten();
-            known.consents.extend(Consent::compile(&stored.record()?, &resolve));
+            let compile = |record: &Record| Consent::compile(record, &resolve);
+            let Vouched { newest, other } = vouched(snapshot, &stored, &actor.id)?;
+            known.consents.extend(match other {
+                None => compile(&newest),
+                Some(other) => Consent::by_who_asks(compile(&newest), other.as_ref().and_then(compile)),
+            });
         }
         known.asks_codes = known.consents.iter().any(Consent::asks_codes);
         Ok(known)
@@ -201,25 +206,31 @@ fn proxy_time(actor: &Actor, snapshot: &Snapshot<'_>, patient: PatientNumber) ->
 }
 
 /// What a record says, as far as somebody else than the actor says it.
-struct Vouched {
+pub(super) struct Vouched {
     newest: Record,
     /// Where the actor wrote the newest version: the newest that somebody else wrote; None where nobody did.
     other: Option<Option<Record>>,
 }
 
 /// Nobody lets themselves in: what the actor wrote about who takes care of whom takes effect as far as the newest version of
-/// somebody else says the same.
-fn vouched(snapshot: &Snapshot<'_>, stored: &Stored, who: &str) -> Result<Vouched> {
+/// somebody else says the same, of the same patient.
+pub(super) fn vouched(snapshot: &Snapshot<'_>, stored: &Stored, who: &str) -> Result<Vouched> {
     let newest = stored.record()?;
     if stored.actor() != who {
         return Ok(Vouched { newest, other: None });
     }
     let all = snapshot.history(stored.kind(), stored.id())?;
     let other = all.iter().find(|version| version.actor() != who && version.is_shown());
+    let other = other.filter(|version| version.patient() == stored.patient());
     Ok(Vouched { newest, other: Some(other.map(Stored::record).transpose()?) })
 }
 
 impl Vouched {
+    /// Whether one of those that have to say something says it.
+    pub(super) fn any(&self, says: impl Fn(&Record) -> bool) -> bool {
+        says(&self.newest) || matches!(&self.other, Some(Some(other)) if says(other))
+    }
+
     /// Whether all that has to say something says it.
     fn all(&self, mut says: impl FnMut(&Record) -> Result<bool>) -> Result<bool> {
         match &self.other {

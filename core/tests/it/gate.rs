@@ -190,19 +190,9 @@ fn nobody_gets_onto_a_care_team_by_their_own_word() {
     closed(&bob);
 }
 
-const SETTLE_OWN: &str = r#"
-[[permit]]
-name = "settle-their-own"
-roles = ["physician"]
-purposes = ["TREAT"]
-actions = ["settle"]
-compartments = ["psychotherapy-notes"]
-author = true
-"#;
-
 #[test]
 fn what_settles_a_conflict_is_judged_as_a_write_and_so_is_what_is_shown_of_it() {
-    let clinic = Clinic::new().with_rule(Policy::standard(), SETTLE_OWN);
+    let clinic = Clinic::new();
     let (ann, bob) = (clinic.doctor("ann"), clinic.doctor("bob"));
     ann.write(observation("o", "", "one").as_bytes()).expect("valid");
     ann.write(observation("o", "", "two").as_bytes()).expect("valid");
@@ -232,21 +222,96 @@ fn what_settles_a_conflict_is_judged_as_a_write_and_so_is_what_is_shown_of_it() 
     let bytes = |text: String| Choice::Bytes(text.into_bytes());
     let clinic = clinic.with_rule(
         Policy::standard(),
-        &format!(
-            r#"{SETTLE_OWN}
+        r#"
 [[deny]]
 name = "no-restricted-records"
 roles = ["physician"]
 purposes = ["TREAT"]
 actions = ["update"]
 labels = ["HIV"]
-"#
-        ),
+"#,
     );
     assert_eq!(code(bob.settle(number, &bytes(observation("o", "HIV", "five")), 2, &why())), Code::Denied);
     assert_eq!(code(bob.settle(hidden, &Choice::Nothing, 2, &why())), Code::ConflictUnknown);
     bob.settle(number, &bytes(observation("o", "", "five")), 2, &why()).expect("it may");
     drop(clinic);
+}
+
+#[test]
+fn a_therapist_settles_what_clashes_in_their_own_notes_and_nobody_else_does() {
+    for policy in [Policy::standard(), Policy::care_team()] {
+        let clinic = Clinic::new().with_rule(policy, "");
+        let (ann, bob) = (clinic.doctor("ann"), clinic.doctor("bob"));
+        ann.relate("p").expect("it is recorded");
+        bob.relate("p").expect("it is recorded");
+        ann.write(observation("n", "PSYTHPN", "one").as_bytes()).expect("valid");
+        ann.write(observation("n", "PSYTHPN", "two").as_bytes()).expect("valid");
+        let edit = ann.write_merged(observation("n", "PSYTHPN", "three").as_bytes(), 1).expect("it clashes");
+        let Edit::Parked(number) = edit else { panic!("it clashes") };
+        assert_eq!(code(bob.settle(number, &Choice::Mine, 2, &why())), Code::ConflictUnknown);
+        let settled = ann.settle(number, &Choice::Mine, 2, &why()).expect("it is her note");
+        assert_eq!(settled.settled.map(|settled| settled.version), Some(3));
+        assert!(ann.read(kind("Observation"), "n").expect("hers").bytes().ends_with(b"\"three\"}"));
+    }
+}
+
+fn consent(patient: &str, status: &str, provision: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Consent","id":"c","status":"{status}","scope":{{"coding":[{{"code":"patient-privacy"}}]}},"category":[{{"text":"x"}}],"patient":{{"reference":"Patient/{patient}"}},"provision":{provision}}}"#
+    )
+}
+
+#[test]
+fn nobody_lets_themselves_in_by_a_consent_they_wrote() {
+    // Nurses see nothing without consent.
+    let policy =
+        Policy::standard().text().replace(r#"name = "nurses-treat""#, "name = \"nurses-treat\"\nconsent = true");
+    let policy = policy.replace(
+        r#"actions = ["look", "count", "create", "update", "amend", "break-glass"]"#,
+        r#"actions = ["look", "count", "update", "amend"]"#,
+    );
+    let creates = "\n[[permit]]\nname = \"nurses-write\"\nroles = [\"nurse\"]\npurposes = [\"TREAT\"]\nactions = [\"create\", \"update\"]";
+    let clinic = Clinic::new().with_rule(&Policy::parse(&policy).expect("a policy"), creates);
+    let (ann, nurse) = (clinic.doctor("ann"), clinic.nurse());
+    ann.write(observation("o", "", "one").as_bytes()).expect("valid");
+    let sees = || nurse.read(kind("Observation"), "o").is_ok();
+    assert!(!sees());
+    nurse.write(consent("p", "active", r#"{"type":"permit"}"#).as_bytes()).expect("valid");
+    assert!(!sees(), "her own word does not count");
+    ann.write(consent("p", "active", r#"{"type":"permit","purpose":[{"code":"TREAT"}]}"#).as_bytes()).expect("valid");
+    assert!(sees(), "that of somebody else does");
+    nurse.write(consent("p", "active", r#"{"type":"permit"}"#).as_bytes()).expect("valid");
+    assert!(sees(), "as far as that went");
+    nurse
+        .write(consent("p", "active", r#"{"type":"deny","class":[{"code":"Observation"}]}"#).as_bytes())
+        .expect("valid");
+    assert!(!sees(), "a denial always counts");
+}
+
+#[test]
+fn who_is_denied_by_a_consent_does_not_take_it_out_of_the_chart() {
+    let clinic = Clinic::new();
+    let (ann, bob) = (clinic.doctor("ann"), clinic.doctor("bob"));
+    ann.write(observation("o", "", "one").as_bytes()).expect("valid");
+    let denial = r#"{"type":"permit","provision":[{"type":"deny","class":[{"code":"Observation"}],"actor":[{"role":{"text":"x"},"reference":{"reference":"Practitioner/bob"}}]}]}"#;
+    ann.write(consent("p", "active", denial).as_bytes()).expect("valid");
+    let sees = || bob.read(kind("Observation"), "o").is_ok();
+    assert!(!sees());
+    // He sees the consent, and may write it over: what somebody else denied him goes on to count.
+    for over in [
+        consent("p", "active", r#"{"type":"permit"}"#),
+        consent("p", "inactive", denial),
+        consent("p", "active", &denial.replace("Practitioner/bob", "Practitioner/eve")),
+    ] {
+        bob.write(over.as_bytes()).expect("valid");
+        assert!(!sees(), "{over}");
+        assert_eq!(code(bob.delete(kind("Consent"), "c")), Code::Denied);
+    }
+    assert_eq!(code(bob.retract(kind("Consent"), "c", 4, &why())), Code::Denied);
+    assert_eq!(code(bob.write(consent("q", "active", denial).as_bytes())), Code::Denied);
+    // Who is not denied anything takes it back.
+    ann.write(consent("p", "inactive", denial).as_bytes()).expect("valid");
+    assert!(sees());
 }
 
 #[test]
