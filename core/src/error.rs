@@ -92,7 +92,7 @@ catalogue! {
     BundleLink = 221, "bundle-link", "a link of the Bundle occurs twice";
     BundleSearch = 222, "bundle-search", "what a search found is not what was searched for, or has no id";
     BundleUnreachable = 223, "bundle-unreachable", "an entry has no tie to the first of the document or message";
-    BundleReference = 224, "bundle-reference", "a reference of the document points to nothing in the Bundle";
+    BundleReference = 224, "bundle-reference", "a reference of the document or message points to nothing in the Bundle";
     AttachmentSize = 225, "attachment-size", "the size of the attachment is not that of its data";
     ReferenceOutside = 226, "reference-outside", "a reference points to nothing in the record";
     MarkdownHtml = 227, "markdown-html", "text in markdown holds a tag of HTML";
@@ -252,10 +252,10 @@ catalogue! {
     RecordInvalid = 700, "record-invalid", "the record does not conform; nothing was written";
     BundleUnreadable = 701, "bundle-unreadable", "the source is not a Bundle or NDJSON that can be read";
     QuarantineUnknown = 702, "quarantine-unknown", "there is no quarantined entry of that number";
-    ReferenceUnresolved = 703, "reference-unresolved", "a reference inside the change set points to nothing";
+    // 703 was `reference-unresolved`, which nothing ever said.
     TransactionRefused = 704, "transaction-refused", "another entry of its transaction cannot be stored, so none of them is";
-    // 900-999: the edges
     // 800-849: the life of an entry
+    Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
     ReasonRequired = 801, "reason-required", "a change of an entry needs its reason";
     Hold = 802, "hold", "a legal hold covers this; it names whom to ask";
     AugmentAlters = 803, "augment-alters", "what was there is changed or gone: that is no addition";
@@ -266,7 +266,7 @@ catalogue! {
     SamePerson = 808, "same-person", "who proposed it cannot approve it: that takes somebody else";
     ProposalUnknown = 809, "proposal-unknown", "there is no proposal of that number that waits";
     Destroyed = 810, "destroyed", "a record of that id was destroyed; it does not come in again unseen";
-    Retracted = 800, "retracted", "the record was retracted; it changes again only after it is restored";
+    // 900-999: the edges
     Panic = 900, "panic", "the library caught a defect of its own at the boundary";
     NullPointer = 901, "null-pointer", "a pointer that must not be null is null";
     HandleClosed = 902, "handle-closed", "the handle was closed";

@@ -285,6 +285,30 @@ fn a_bundle_keeps_the_rules_between_its_entries() {
 }
 
 #[test]
+fn a_document_brings_what_its_composition_refers_to() {
+    let validator = Validator::builder().build().expect("a validator");
+    let of = |author: &str, practitioner: &str| {
+        let text = format!(
+            r#"{{"resourceType":"Bundle","identifier":{{"system":"urn:a","value":"1"}},"type":"document","timestamp":"2020-01-01T00:00:00Z","entry":[
+            {{"fullUrl":"http://example.org/Composition/1","resource":{{"resourceType":"Composition","id":"1","status":"final","type":{{"text":"Note"}},
+              "subject":{{"reference":"Patient/1"}},"date":"2020","author":[{{"reference":"{author}"}}],"title":"Note",
+              "relatesTo":[{{"code":"replaces","targetReference":{{"reference":"Composition/0"}}}}]}}}},
+            {{"fullUrl":"http://example.org/Patient/1","resource":{{"resourceType":"Patient","id":"1","active":true,
+              "managingOrganization":{{"reference":"Organization/1"}},"generalPractitioner":[{{"reference":"{practitioner}"}}]}}}}]}}"#
+        );
+        let report = validator.validate(text.as_bytes());
+        let told = found(&report).into_iter();
+        told.filter(|(code, _)| *code == "bundle-reference").map(|(_, path)| path.to_owned()).collect::<Vec<_>>()
+    };
+    // What the Patient refers to may stay outside, an earlier document too.
+    assert_eq!(of("Patient/1", "Practitioner/1"), [""; 0]);
+    assert_eq!(of("Practitioner/1", "Practitioner/1"), ["Bundle.entry[0].resource.author[0]"]);
+    // An address that means something in this Bundle only.
+    let urn = "urn:uuid:00000000-0000-4000-8000-000000000009";
+    assert_eq!(of("Patient/1", urn), ["Bundle.entry[1].resource.generalPractitioner[0]"]);
+}
+
+#[test]
 fn an_attachment_says_its_size_and_markdown_may_be_plain() {
     let strict = Options { html_in_markdown: false, ..Options::default() };
     let validator = Validator::builder().options(strict).build().expect("a validator");

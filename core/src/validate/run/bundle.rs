@@ -1,6 +1,6 @@
 //! Rules of a Bundle that need more than one entry, or an entry and its resource.
 
-use super::Run;
+use super::{Resource, Run};
 use super::reference::base_of;
 use crate::error::Code;
 use crate::record::{Node, NodeKind};
@@ -20,6 +20,7 @@ impl<'a> Run<'a> {
         }
         if kind == "document" || kind == "message" {
             self.joined(&entries, number);
+            self.complete(&kind, number);
         }
     }
 
@@ -141,4 +142,41 @@ impl<'a> Run<'a> {
             }
         }
     }
+
+    /// What the Composition of a document refers to is in the Bundle (R4, Composition, definition: "any other resources
+    /// referenced from Composition must be included as subsequent entries"); only relatesTo names documents elsewhere. In a
+    /// document or message nothing else can resolve a urn:uuid or urn:oid (R4, Bundle, resolving references in Bundles).
+    fn complete(&mut self, kind: &str, bundle: usize) {
+        let outer = |one: &Resource<'a>| one.bundle == Some(bundle) && one.container.is_none();
+        let Some(first) = self.resources.iter().position(outer) else { return };
+        let mut missing = Vec::new();
+        for number in (0..self.resources.len()).filter(|number| outer(&self.resources[*number])) {
+            let Resource { node, kind: own_kind, .. } = self.resources[number];
+            if own_kind.name() == "Bundle" {
+                continue; // its references are looked up in itself
+            }
+            let composition = kind == "document" && number == first;
+            let own = |row: usize| -> bool {
+                let part = |name| node.get(name).is_some_and(|child| (child.at()..child.row().next as usize).contains(&row));
+                composition && COMPOSED.into_iter().any(part)
+            };
+            for row in node.at()..node.row().next as usize {
+                let inner = self.record.node(row);
+                if inner.kind() != NodeKind::Object || inner.type_id().is_none_or(|type_id| type_id.name() != "Reference") {
+                    continue;
+                }
+                let Some(text) = inner.text("reference").filter(|text| !text.is_empty() && !text.starts_with('#')) else { continue };
+                let urn = text.starts_with("urn:uuid:") || text.starts_with("urn:oid:");
+                if (urn || own(row)) && self.resolve(inner, number).is_none() {
+                    missing.push(inner);
+                }
+            }
+        }
+        for node in missing {
+            self.find(node, Code::BundleReference, Severity::Error, "the target in the Bundle").done();
+        }
+    }
 }
+
+/// What a Composition says about the document itself and its content.
+const COMPOSED: [&str; 7] = ["subject", "encounter", "author", "attester", "custodian", "event", "section"];
