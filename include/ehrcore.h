@@ -139,7 +139,7 @@ enum ehr_code {
     EHR_BUNDLE_SEARCH = 222,
     /* an entry has no tie to the first of the document or message */
     EHR_BUNDLE_UNREACHABLE = 223,
-    /* a reference of the document points to nothing in the Bundle */
+    /* a reference of the document or message points to nothing in the Bundle */
     EHR_BUNDLE_REFERENCE = 224,
     /* the size of the attachment is not that of its data */
     EHR_ATTACHMENT_SIZE = 225,
@@ -435,10 +435,10 @@ enum ehr_code {
     EHR_BUNDLE_UNREADABLE = 701,
     /* there is no quarantined entry of that number */
     EHR_QUARANTINE_UNKNOWN = 702,
-    /* a reference inside the change set points to nothing */
-    EHR_REFERENCE_UNRESOLVED = 703,
     /* another entry of its transaction cannot be stored, so none of them is */
     EHR_TRANSACTION_REFUSED = 704,
+    /* the record was retracted; it changes again only after it is restored */
+    EHR_RETRACTED = 800,
     /* a change of an entry needs its reason */
     EHR_REASON_REQUIRED = 801,
     /* a legal hold covers this; it names whom to ask */
@@ -459,8 +459,6 @@ enum ehr_code {
     EHR_PROPOSAL_UNKNOWN = 809,
     /* a record of that id was destroyed; it does not come in again unseen */
     EHR_DESTROYED = 810,
-    /* the record was retracted; it changes again only after it is restored */
-    EHR_RETRACTED = 800,
     /* the library caught a defect of its own at the boundary */
     EHR_PANIC = 900,
     /* a pointer that must not be null is null */
