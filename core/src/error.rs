@@ -5,7 +5,7 @@
 
 mod explain;
 
-pub use explain::{Explanation, Setting};
+pub use explain::{Example, Explanation, Setting};
 
 use std::fmt;
 

@@ -218,6 +218,3 @@ mod tests {
         assert_eq!(structure(&record).issues().len(), 1);
     }
 }
-
-#[cfg(test)]
-mod explained;

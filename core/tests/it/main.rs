@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod check;
 mod custody;
+mod explained;
 mod formats;
 mod gate;
 mod keys;

@@ -1,7 +1,7 @@
 //! Rules of a Bundle that need more than one entry, or an entry and its resource.
 
-use super::{Resource, Run};
 use super::reference::base_of;
+use super::{Resource, Run};
 use crate::error::Code;
 use crate::record::{Node, NodeKind};
 use crate::report::Severity;
@@ -157,15 +157,21 @@ impl<'a> Run<'a> {
             }
             let composition = kind == "document" && number == first;
             let own = |row: usize| -> bool {
-                let part = |name| node.get(name).is_some_and(|child| (child.at()..child.row().next as usize).contains(&row));
+                let part =
+                    |name| node.get(name).is_some_and(|child| (child.at()..child.row().next as usize).contains(&row));
                 composition && COMPOSED.into_iter().any(part)
             };
             for row in node.at()..node.row().next as usize {
                 let inner = self.record.node(row);
-                if inner.kind() != NodeKind::Object || inner.type_id().is_none_or(|type_id| type_id.name() != "Reference") {
+                if inner.kind() != NodeKind::Object
+                    || inner.type_id().is_none_or(|type_id| type_id.name() != "Reference")
+                {
                     continue;
                 }
-                let Some(text) = inner.text("reference").filter(|text| !text.is_empty() && !text.starts_with('#')) else { continue };
+                let Some(text) = inner.text("reference").filter(|text| !text.is_empty() && !text.starts_with('#'))
+                else {
+                    continue;
+                };
                 let urn = text.starts_with("urn:uuid:") || text.starts_with("urn:oid:");
                 if (urn || own(row)) && self.resolve(inner, number).is_none() {
                     missing.push(inner);

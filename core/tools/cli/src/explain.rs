@@ -1,7 +1,7 @@
 //! `ehr explain`: what a code means and how to mend it.
 
 use crate::{Done, Failure};
-use ehrcore::error::{Code, Explanation};
+use ehrcore::error::{Code, Example};
 use serde_json::json;
 
 pub(crate) fn run(name: &str, as_json: bool) -> Done {
@@ -9,9 +9,10 @@ pub(crate) fn run(name: &str, as_json: bool) -> Done {
     let explanation = code.explanation();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if as_json {
-        let mut made = json!({"code": code.name(), "number": code.number(), "sentence": code.sentence()});
-        if let Some(Explanation { mend, bad, good, setting, .. }) = explanation {
-            made["mend"] = json!(mend);
+        let mut made = json!({
+            "code": code.name(), "number": code.number(), "sentence": code.sentence(), "mend": explanation.mend,
+        });
+        if let Some(Example { setting, bad, good }) = explanation.example {
             made["setting"] = json!(setting.words());
             made["bad"] = json!(text(bad));
             made["good"] = json!(text(good));
@@ -19,9 +20,10 @@ pub(crate) fn run(name: &str, as_json: bool) -> Done {
         println!("{made}");
         return Ok(());
     }
-    println!("{} ({}): {}", code.name(), code.number(), code.sentence());
-    if let Some(Explanation { mend, bad, good, setting, .. }) = explanation {
-        println!("\n{mend}\n\nWrong, {}:\n  {}\n\nRight:\n  {}", setting.words(), text(bad), text(good));
+    println!("{} ({}): {}\n\n{}", code.name(), code.number(), code.sentence(), explanation.mend);
+    if let Some(Example { setting, bad, good }) = explanation.example {
+        let shown = |bytes: &[u8]| text(bytes).replace('\n', "\n  ");
+        println!("\nWrong, {}:\n  {}\n\nRight:\n  {}", setting.words(), shown(bad), shown(good));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask docs [--check]`: writes core/docs/errors.md from the catalogue of codes and its explanations.
 
 use crate::{Done, root};
-use ehrcore::error::{Code, Explanation};
+use ehrcore::error::{Code, Example};
 use std::fmt::Write;
 
 const RANGES: &[(u16, u16, &str)] = &[
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
 
 fn errors() -> Result<String, std::fmt::Error> {
     let mut out = String::from(
-        "# Codes of errors and findings\n\nWritten by `cargo xtask docs` from core/src/error.rs and core/src/error/explain.rs. Do \
+        "# Codes of errors and findings\n\nWritten by `cargo xtask docs` from core/src/error.rs and core/src/error/explain. Do \
          not edit.\nNumbers and names are stable and never used for anything else. `ehr explain CODE` prints the same.\n",
     );
     for (from, to, title) in RANGES {
@@ -48,13 +48,20 @@ fn errors() -> Result<String, std::fmt::Error> {
         write!(out, "\n## {title}\n")?;
         for code in codes {
             write!(out, "\n### {} ({})\n\n{}\n", code.name(), code.number(), sentence(code.sentence()))?;
-            if let Some(Explanation { mend, bad, good, setting, .. }) = code.explanation() {
-                let (bad, good) = (String::from_utf8_lossy(bad), String::from_utf8_lossy(good));
-                write!(out, "\n{mend}\n\nWrong, {}:\n\n    {bad}\n\nRight:\n\n    {good}\n", setting.words())?;
+            let explanation = code.explanation();
+            write!(out, "\n{}\n", explanation.mend)?;
+            if let Some(Example { setting, bad, good }) = explanation.example {
+                let (bad, good) = (shown(bad), shown(good));
+                write!(out, "\nWrong, {}:\n\n    {bad}\n\nRight:\n\n    {good}\n", setting.words())?;
             }
         }
     }
     Ok(out)
+}
+
+/// As a block of Markdown, after its first indentation.
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).replace('\n', "\n    ")
 }
 
 fn sentence(text: &str) -> String {

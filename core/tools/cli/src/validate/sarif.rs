@@ -44,7 +44,7 @@ pub(super) fn end(out: &mut impl Write, summary: &Summary) -> Result<()> {
         .iter()
         .filter(|code| summary.by_code.contains_key(code.name()))
         .map(|code| {
-            let help = code.explanation().map_or(code.sentence(), |explanation| explanation.mend);
+            let help = code.explanation().mend;
             json!({"id": code.name(), "shortDescription": {"text": code.sentence()}, "help": {"text": help}})
         })
         .collect();
