@@ -1,6 +1,6 @@
 //! Import, reading through a session, commits, opening.
 
-use super::{Samples, figure, import_new, key, median, middle, physician, ratio};
+use super::{Samples, administrator, figure, import_new, key, median, middle, physician, ratio};
 use crate::Done;
 use ehrcore::ehr::{Ehr, Options, Session};
 use ehrcore::error::Code;
@@ -9,7 +9,8 @@ use ehrcore::schema::ResourceType;
 use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// `reference`: the microseconds that `serde_json::Value` takes for a resource.
 pub(super) fn run(samples: &Samples, reference: f64, folder: &Path) -> Done {
@@ -39,6 +40,7 @@ pub(super) fn run(samples: &Samples, reference: f64, folder: &Path) -> Done {
     commits(&session, folder)?;
     drop(session);
     writers(&ehr)?;
+    beside_backup(&ehr, folder)?;
     drop(ehr);
     figure("open this store (ms)", open(&store, samples.times)?, 2, "10");
     Ok(())
@@ -124,6 +126,58 @@ fn writers(ehr: &Ehr) -> Done {
         figure(&format!("durable commits a second, {count} sessions"), rate, 0, "");
     }
     Ok(())
+}
+
+/// What a copy that is made all the while costs those who write: as much of the time again, in turn with and without, so that both meet the
+/// same disk.
+fn beside_backup(ehr: &Ehr, folder: &Path) -> Done {
+    const EACH: usize = 300;
+    let (session, office, copy) = (physician(ehr)?, administrator(ehr)?, folder.join("copy.ehr"));
+    let (mut alone, mut beside, mut copies) = (Vec::new(), Vec::new(), 0);
+    for round in 0..6 {
+        let write = |name: &str| -> Result<Duration, ehrcore::error::Error> {
+            let start = Instant::now();
+            for n in 0..EACH {
+                session.write(basic(&format!("{name}{round}-{n}")).as_bytes())?;
+            }
+            Ok(start.elapsed())
+        };
+        alone.push(write("a")?);
+        let done = AtomicBool::new(false);
+        let written = std::thread::scope(|scope| {
+            let copier = scope.spawn(|| {
+                let mut count = 0;
+                while !done.load(Ordering::SeqCst) {
+                    let _ = std::fs::remove_file(&copy);
+                    office.backup(&copy, &mut |_, _| true)?;
+                    count += 1;
+                }
+                Ok::<u32, ehrcore::error::Error>(count)
+            });
+            let written = write("b");
+            done.store(true, Ordering::SeqCst);
+            copies += copier.join().unwrap_or_else(|_| Err(Code::Internal.error()))?;
+            written
+        })?;
+        beside.push(written);
+    }
+    let rate = |all: &mut [Duration]| EACH as f64 / middle(all).as_secs_f64();
+    let (alone, beside) = (rate(&mut alone), rate(&mut beside));
+    figure("commits a second, one session", alone, 0, "");
+    figure(&format!("  beside {copies} hot backups, one after another"), beside, 0, "");
+    figure("  slower by (%)", (alone / beside - 1.0) * 100.0, 0, "20");
+    Ok(())
+}
+
+/// Commits, many writers and copies only, with what a commit takes of the disk.
+pub(super) fn commits_only(samples: &Samples, folder: &Path) -> Done {
+    let (source, store) = (folder.join("all.ndjson"), folder.join("bench.ehr"));
+    std::fs::write(&source, samples.compact()?.join(&b'\n'))?;
+    import_new(&store, &source)?;
+    let ehr = Ehr::open(&store, &key(), Options::default())?;
+    commits(&physician(&ehr)?, folder)?;
+    writers(&ehr)?;
+    beside_backup(&ehr, folder)
 }
 
 fn basic(id: &str) -> String {
