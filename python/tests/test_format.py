@@ -110,8 +110,8 @@ def superblock(data, key, store):
     for at in (0, PAGE):
         block = data[at : at + PAGE]
         context = b"ehrcore superblock v1" + store + hashlib.sha256(block[:3968]).digest()
-        root = key.decrypt(block[3968:3980], block[3980:4068], context)
-        roots.append(struct.unpack(">QQIQ12s16sIIII", root))
+        root = key.decrypt(block[3968:3980], block[3980:4076], context)
+        roots.append(struct.unpack(">QQIQ12s16sIIIIII", root))
     return max(roots)
 
 
@@ -122,8 +122,11 @@ def rows(plain):
 
 def storage(data, key, store):
     """What the sealed slots of the file hold, as the storage engine sees it."""
-    _, generation, closed, length, nonce, tag, first, _, log, _ = superblock(data, key, store)
+    _, generation, closed, length, nonce, tag, *twice = superblock(data, key, store)
     assert closed > 0, "the file was not closed in order"
+    (first, again, slots), (log, log_again, log_slots) = twice[:3], twice[3:]
+    for one, other, count in ((first, again, slots), (log, log_again, log_slots)):
+        assert data[one * PAGE : (one + count) * PAGE] == data[other * PAGE : (other + count) * PAGE], "both copies say the same"
     sealed = data[first * PAGE : first * PAGE + length] + tag
     plain = key.decrypt(nonce, sealed, b"ehrcore checkpoint v1" + store + struct.pack(">Q", generation))
     size, slots = int.from_bytes(plain[:8], "big"), dict(enumerate(rows(plain[8:])))
@@ -150,7 +153,7 @@ def storage(data, key, store):
 def read(file, key):
     """The storage in a store that a raw key opens, and its keys."""
     data = file.read_bytes()
-    assert data.startswith(b"ehrcore\x1a\0\1") and b"Doe" not in data
+    assert data.startswith(b"ehrcore\x1a\0\2") and b"Doe" not in data
     at = 12
     assert data[at : at + 11] == b"EHRCORE\0\0\1\1"
     store, revision, epoch = struct.unpack(">16sII", data[at + 11 : at + 35])

@@ -264,13 +264,6 @@ pub(super) fn write_store(
     }
     state.length = list.length;
     state.write_checkpoint(disk, seal, random)?;
-    state.write_checkpoint(disk, seal, random)?; // so that both superblocks are right
-    // What the first one took is free since: the log says so.
-    if !state.append_changes(disk, seal, random)? {
-        return Err(Code::Internal.error());
-    }
-    disk.sync_data()?;
-    state.settle();
     state.say_closed(disk, seal, random)?;
     step(watch, steps, u64::from(count), u64::from(count))?;
     let pages = u64::from(count);

@@ -1,15 +1,28 @@
-//! How the map is kept: a checkpoint of all of it, and a log of what changed since.
+//! How the map is kept: a checkpoint of all of it, and a log of what changed since, both twice.
 //!
 //! Each record of the log is sealed with the number of the checkpoint and the place it has, so none can be moved or taken from an
 //! older log. A record begins on a slot of its own: writing it cannot harm the one before. Each is written after the sync of
 //! the one before, so only the last can be torn: where one before the last does not open, the file was changed.
 
-use super::superblock::{Extent, Root};
+use super::superblock::Root;
+use super::twice::{self, Twice};
 use super::{Holds, PAGE, Row, Seal, State, offset};
 use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::Random;
 use redb::StorageBackend;
+
+/// How many slots a new log and a new checkpoint take in a file of so many slots, each twice.
+pub(super) fn map_slots(slots: usize) -> (usize, usize) {
+    let log = (slots / 64).clamp(32, 4096);
+    let most = |rows: usize| (8 + rows * ROW).div_ceil(PAGE);
+    let mut checkpoint = most(slots);
+    // Making room for them may make the file longer, and so the map.
+    while most(slots + 2 * log + 2 * checkpoint) > checkpoint {
+        checkpoint = most(slots + 2 * log + 2 * checkpoint);
+    }
+    (log, checkpoint)
+}
 
 /// Pages a storage may have: the numbers above say something else in a row.
 pub(super) const MOST_PAGES: u32 = 0x7fff_fff0;
@@ -22,7 +35,7 @@ pub(super) const ROW: usize = 32;
 /// The log: where it is and how far it is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Log {
-    pub(super) extent: Extent,
+    pub(super) extent: Twice,
     /// Slots written.
     pub(super) used: u32,
 }
@@ -34,6 +47,8 @@ pub(super) struct Record {
     pub(super) rows: Vec<(u32, Row)>,
     /// Slots it takes.
     pub(super) size: u32,
+    /// Slots of its copies that are not as they were written: after a crash too, where it is the last.
+    pub(super) damaged: u64,
 }
 
 /// Nonce and length stand before the sealed part of a record, the tag after it.
@@ -88,27 +103,37 @@ pub(super) fn next(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log:
     if log.used >= log.extent.count {
         return Ok(Next::Nothing);
     }
-    let at = offset(log.extent.first + log.used);
-    let mut start = [0; BEFORE];
-    disk.read(at, &mut start)?;
-    if start == [0; BEFORE] {
+    let firsts = log.extent.read(disk, log.used, 1);
+    let starts: Vec<&[u8]> = firsts.iter().flatten().map(|slot| &slot[..BEFORE]).collect();
+    if starts.is_empty() {
+        return Err(firsts.into_iter().find_map(|slot| slot.err()).map_or(Code::StoreIo.error(), Into::into));
+    }
+    if starts.iter().all(|start| **start == [0; BEFORE]) {
         return Ok(Next::Nothing);
     }
-    let length = u32::from_be_bytes([start[12], start[13], start[14], start[15]]) as usize;
-    let size = (length + AROUND).div_ceil(PAGE);
-    if size > (log.extent.count - log.used) as usize {
-        return Ok(Next::Broken);
+    let mut lengths: Vec<usize> =
+        starts.iter().map(|start| u32::from_be_bytes([start[12], start[13], start[14], start[15]]) as usize).collect();
+    lengths.dedup();
+    for length in lengths {
+        let size = (length + AROUND).div_ceil(PAGE);
+        if size > (log.extent.count - log.used) as usize {
+            continue;
+        }
+        let copies = log.extent.read(disk, log.used, size as u32);
+        let opened = twice::open(&copies, length + AROUND, |bytes| {
+            let (nonce, rest) = bytes.split_first_chunk_mut::<12>()?;
+            let (said, rest) = rest.split_first_chunk_mut::<4>()?;
+            let (plain, tag) = rest.split_last_chunk_mut::<16>()?;
+            let is_open = u32::from_be_bytes(*said) as usize == length
+                && Active::open_detached(seal.key.bytes(), *nonce, &context(seal, generation, log), *tag, plain).is_ok();
+            is_open.then(|| plain.to_vec())
+        });
+        if let Some((plain, damaged)) = opened {
+            let record = parse(&plain, size as u32, damaged).ok_or_else(|| Code::Corrupt.error())?;
+            return Ok(Next::Record(record));
+        }
     }
-    let mut bytes = vec![0; length + 16];
-    disk.read(at + BEFORE as u64, &mut bytes)?;
-    let (plain, tag) = bytes.split_at_mut(length);
-    let nonce = start[..12].try_into().expect("twelve bytes");
-    let tag: [u8; 16] = (&*tag).try_into().expect("sixteen bytes");
-    if Active::open_detached(seal.key.bytes(), nonce, &context(seal, generation, log), tag, plain).is_err() {
-        return Ok(Next::Broken);
-    }
-    let record = parse(plain, size as u32).ok_or_else(|| Code::Corrupt.error())?;
-    Ok(Next::Record(record))
+    Ok(Next::Broken)
 }
 
 /// Whether a record stands somewhere after what does not open: then it was not the last one that is broken.
@@ -121,7 +146,7 @@ pub(super) fn is_any_after(disk: &dyn StorageBackend, seal: &Seal, generation: u
     Ok(false)
 }
 
-fn parse(plain: &[u8], size: u32) -> Option<Record> {
+fn parse(plain: &[u8], size: u32, damaged: u64) -> Option<Record> {
     let length = u64::from_be_bytes(plain.get(..8)?.try_into().ok()?);
     let slots = u32::from_be_bytes(plain.get(8..12)?.try_into().ok()?);
     let mut rows = Vec::with_capacity(plain.len() / (ROW + 4));
@@ -129,30 +154,40 @@ fn parse(plain: &[u8], size: u32) -> Option<Record> {
         let (slot, row) = row.split_first_chunk::<4>()?;
         rows.push((u32::from_be_bytes(*slot), Row::read(row.try_into().ok()?)));
     }
-    Some(Record { length, slots, rows, size })
+    Some(Record { length, slots, rows, size, damaged })
 }
 
-/// Reads a checkpoint: the length of the storage and all rows.
-pub(super) fn read_checkpoint(disk: &dyn StorageBackend, seal: &Seal, root: &Root) -> Result<(u64, Vec<Row>)> {
+/// Reads a checkpoint: the length of the storage and all rows; and how many slots of its copies are not as they were written.
+pub(super) fn read_checkpoint(disk: &dyn StorageBackend, seal: &Seal, root: &Root) -> Result<(u64, Vec<Row>, u64)> {
     let corrupt = || Code::Corrupt.error();
     if root.length > offset(root.checkpoint.count) || root.length < 8 {
         return Err(corrupt());
     }
-    let mut bytes = vec![0; root.length as usize];
-    disk.read(offset(root.checkpoint.first), &mut bytes).map_err(|_| Code::Truncated.error())?;
+    let copies = root.checkpoint.read(disk, 0, root.checkpoint.count);
+    if copies.iter().all(std::result::Result::is_err) {
+        return Err(Code::Truncated.error());
+    }
     let context = checkpoint_context(seal, root.generation);
-    Active::open_detached(seal.key.bytes(), root.nonce, &context, root.tag, &mut bytes)?;
-    let (length, rows) = bytes.split_first_chunk::<8>().ok_or_else(corrupt)?;
+    let opened = twice::open(&copies, root.length as usize, |bytes| {
+        Active::open_detached(seal.key.bytes(), root.nonce, &context, root.tag, bytes).ok()?;
+        Some(bytes.to_vec())
+    });
+    let (plain, damaged) = opened.ok_or_else(corrupt)?;
+    let (length, rows) = plain.split_first_chunk::<8>().ok_or_else(corrupt)?;
     let (rows, rest) = rows.as_chunks::<ROW>();
     if !rest.is_empty() {
         return Err(corrupt());
     }
-    Ok((u64::from_be_bytes(*length), rows.iter().map(Row::read).collect()))
+    Ok((u64::from_be_bytes(*length), rows.iter().map(Row::read).collect(), damaged))
 }
 
 impl State {
-    /// Before the first write after opening: says that somebody is at work, durably, so that what a crash leaves is known as such.
+    /// Before the first write after opening: says that somebody is at work, durably, so that what a crash leaves is known as such. A file that keeps its
+    /// map once goes over to this version.
     pub(super) fn say_opened(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {
+        if !self.root.log.is_twice() {
+            return self.write_checkpoint(disk, seal, random);
+        }
         match self.root.closed {
             Some(_) => self.write_root(disk, seal, random, Root { closed: None, ..self.root }),
             None => Ok(()),
@@ -198,7 +233,7 @@ impl State {
         bytes.extend(plain);
         bytes.extend(tag);
         bytes.resize(size * PAGE, 0);
-        disk.write(offset(self.log.extent.first + self.log.used), &bytes)?;
+        self.log.extent.write(disk, self.log.used, &bytes)?;
         self.log.used += size as u32;
         Ok(true)
     }
@@ -212,11 +247,8 @@ impl State {
         random: &dyn Random,
     ) -> Result<()> {
         let old = [self.log.extent, self.root.checkpoint];
-        let log = self.take_run(disk, (self.rows.len() as u32 / 32).clamp(32, 4096))?;
-        // Taking the run may make the file longer and so the map: by no more than the run.
-        let most = |rows: usize| (8 + rows * ROW).div_ceil(PAGE) as u32;
-        let checkpoint = self.take_run(disk, most(self.rows.len() + most(self.rows.len()) as usize + 1))?;
-        disk.write(offset(log.first), &vec![0; log.count as usize * PAGE])?;
+        let (log, checkpoint) = self.take_map(disk)?;
+        log.write(disk, 0, &vec![0; log.count as usize * PAGE])?;
         let mut plain = self.length.to_be_bytes().to_vec();
         self.rows.iter().for_each(|row| row.write(&mut plain));
         let (length, mut nonce) = (plain.len() as u64, [0; 12]);
@@ -224,16 +256,30 @@ impl State {
         let generation = self.root.generation + 1;
         let tag = Active::seal_detached(seal.key.bytes(), nonce, &checkpoint_context(seal, generation), &mut plain)?;
         plain.resize(checkpoint.count as usize * PAGE, 0);
-        disk.write(offset(checkpoint.first), &plain)?;
+        checkpoint.write(disk, 0, &plain)?;
         disk.sync_data()?;
         let root = Root { generation, closed: None, checkpoint, length, nonce, tag, log, ..self.root };
-        self.write_root(disk, seal, random, root)?;
+        self.write_roots(disk, seal, random, root)?;
         self.settle();
         self.log = Log { extent: log, used: 0 };
-        for extent in old {
-            self.wipe(disk, extent.slots())?;
+        self.renew_map = false;
+        // Both superblocks name the new map by now: nothing needs the old one.
+        for twice in old {
+            self.wipe(disk, twice.slots())?;
         }
         Ok(())
+    }
+
+    /// Slots for a new log and a new checkpoint. The copies of one lie apart, so that what damages slots beside each other leaves one of them.
+    fn take_map(&mut self, disk: &dyn StorageBackend) -> Result<(Twice, Twice)> {
+        let (logged, count) = map_slots(self.rows.len());
+        let mut log = Twice { count: logged as u32, ..Twice::default() };
+        let mut checkpoint = Twice { count: count as u32, ..Twice::default() };
+        log.first = self.take_run(disk, log.count)?.first;
+        checkpoint.first = self.take_run(disk, checkpoint.count)?.first;
+        log.second = self.take_run(disk, log.count)?.first;
+        checkpoint.second = self.take_run(disk, checkpoint.count)?.first;
+        Ok((log, checkpoint))
     }
 
     /// Zeros slots that hold nothing of use; they are free at once.
@@ -257,22 +303,16 @@ impl State {
         let Some((root, _)) = &copies[self.newer as usize] else { return Ok(damaged) };
         let older = copies[1 - self.newer as usize].as_ref();
         damaged += u64::from(older.is_some_and(|(older, _)| older.sequence + 1 != root.sequence));
-        let zeros = |from: u64, to: u64| -> Result<u64> {
-            let mut bytes = vec![0; (to - from) as usize];
-            disk.read(from, &mut bytes)?;
-            Ok(u64::from(bytes.iter().any(|byte| *byte != 0)))
+        damaged += match read_checkpoint(disk, seal, root) {
+            Ok((.., unlike)) => unlike,
+            Err(_) => return Ok(damaged + 1),
         };
-        damaged += u64::from(read_checkpoint(disk, seal, root).is_err());
-        damaged +=
-            zeros(offset(root.checkpoint.first) + root.length, offset(root.checkpoint.first + root.checkpoint.count))?;
         let mut log = Log { extent: root.log, used: 0 };
         while log.used < self.log.used {
             let Next::Record(record) = next(disk, seal, root.generation, &log)? else { return Ok(damaged + 1) };
-            let used = AROUND + 12 + record.rows.len() * (ROW + 4);
-            let start = offset(log.extent.first + log.used);
-            damaged += zeros(start + used as u64, start + u64::from(record.size) * PAGE as u64)?;
+            damaged += record.damaged;
             log.used += record.size;
         }
-        Ok(damaged + zeros(offset(log.extent.first + log.used), offset(log.extent.first + log.extent.count))?)
+        Ok(damaged + log.extent.unlike_zeros(disk, log.used))
     }
 }

@@ -6,7 +6,8 @@
 //! A sync appends the changes of the map to a sealed log and syncs once: after a crash the storage is as it was after one sync or the
 //! next, with nothing in between, whatever subset of the writes reached the disk. Because the tag of every slot is in the
 //! authenticated map, an old page put back does not open. Free slots are known too, so [`Pages::check`] finds any flipped bit
-//! of the file. Only a whole older file looks right from inside: that needs an anchor outside.
+//! of the file. Only a whole older file looks right from inside: that needs an anchor outside. The map and the superblocks are kept twice: one
+//! damaged slot of them is read from the other copy, and written anew when the file is opened for writing.
 //!
 //! docs/format.md has the bytes. `log` is how the map is kept, `recover` how it is read again.
 
@@ -20,6 +21,7 @@ mod salvage;
 mod superblock;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 pub use backup::{Copied, Frozen, Steps};
 pub(super) use backup::{Copy, restore};
@@ -126,6 +128,8 @@ struct State {
     mended: u64,
     /// The file was not closed in order before it was opened.
     recovered: bool,
+    /// The map is to be written anew with the next sync: a slot of it was found damaged.
+    renew_map: bool,
     /// How many copies are being made: what they read is not written over.
     pins: u32,
     /// Slots that are free once no copy is being made any more.
@@ -201,7 +205,6 @@ impl Pages {
         state.root.sequence = sequence;
         let seal = Seal { key: key.clone(), store };
         state.write_checkpoint(&*disk, &seal, &*random)?;
-        state.write_checkpoint(&*disk, &seal, &*random)?; // so that both superblocks are there
         Ok(Pages::over(disk, seal, random, state, false))
     }
 
@@ -302,11 +305,14 @@ impl Pages {
         Ok(())
     }
 
-    /// Opens every slot of the file, free ones and the map too, and both superblocks.
+    /// Opens every slot of the file, free ones and the map too, and both superblocks. A map of which a slot is damaged is written anew with the
+    /// next sync.
     pub(super) fn check(&self) -> Result<Checked> {
         let _writer = self.0.turn();
-        let state = self.0.read_state();
-        state.check(&*self.0.disk, &self.0.seal)
+        let mut state = self.0.write_state();
+        let checked = state.check(&*self.0.disk, &self.0.seal)?;
+        state.renew_map |= checked.map_damaged > 0;
+        Ok(checked)
     }
 
     /// Lets go of the file without a word in it, after a panic.
@@ -527,10 +533,12 @@ impl Inner {
         let _writer = self.turn();
         let mut state = self.write_state();
         state.usable()?;
-        if self.overlay.is_some() || state.touched.is_empty() && !state.resized {
+        if self.overlay.is_some() || state.touched.is_empty() && !state.resized && !state.renew_map {
             return Ok(());
         }
-        if !state.append_changes(&*self.disk, &self.seal, &*self.random).inspect_err(|_| state.failed = true)? {
+        if state.renew_map
+            || !state.append_changes(&*self.disk, &self.seal, &*self.random).inspect_err(|_| state.failed = true)?
+        {
             let done = state.write_checkpoint(&*self.disk, &self.seal, &*self.random);
             state.failed |= done.is_err();
             return done;
@@ -574,6 +582,7 @@ impl State {
             failed: false,
             mended: 0,
             recovered: false,
+            renew_map: false,
             pins: 0,
             held: Vec::new(),
             wipe_held: false,

@@ -1,7 +1,7 @@
 //! Opening: the newest map is read, and what a crash left is put in order.
 //!
-//! The last record of a log counts only where every page it names is there: a sync that did not finish never was. Where the file was
-//! not closed in order, slots that hold what nobody wrote are zeroed and the map is written anew.
+//! Of the map, which is kept twice, each slot is taken from the copy that has it. The last record of a log counts only where every page it names is there: a sync that did not finish never was. Where the file was
+//! not closed in order, or a copy of the map is damaged, slots that hold what nobody wrote are zeroed and the map is written anew.
 
 use super::log::{self, Log, Next, Record};
 use super::superblock;
@@ -40,21 +40,22 @@ impl State {
         let copies = superblock::read(disk, seal);
         let number = |copy: usize| copies[copy].as_ref().map(|(root, _)| root.sequence);
         let newer = u32::from(number(1) > number(0));
-        let mut sound = copies.iter().all(Option::is_some);
+        let superblocks = copies.iter().all(Option::is_some);
         let (root, header) = copies[newer as usize].clone().ok_or_else(corrupt)?;
-        let (length, rows) = log::read_checkpoint(disk, seal, &root)?;
+        let (length, rows, damaged) = log::read_checkpoint(disk, seal, &root)?;
         let mut state = State {
             length,
             rows: Vec::new(),
             log: Log { extent: root.log, used: 0 },
             root,
             newer,
-            mended: copies.iter().filter(|copy| copy.is_none()).count() as u64,
+            mended: copies.iter().filter(|copy| copy.is_none()).count() as u64 + damaged,
             recovered: root.closed.is_none(),
             ..State::empty(&header)
         };
         state.apply(length, rows.len() as u32, rows.into_iter().enumerate().map(|(slot, row)| (slot as u32, row)))?;
-        sound &= state.replay(disk, seal, sound)?;
+        let closed = state.replay(disk, seal, superblocks)?;
+        let mut sound = closed && state.mended == 0;
         let slots = u32::try_from(disk.len()? / PAGE as u64).map_err(|_| corrupt())?;
         if (slots as usize) < state.rows.len() {
             // What is cut off may be missed only where nothing lay in it.
@@ -64,8 +65,7 @@ impl State {
             sound = false;
         }
         state.rows.resize(slots as usize, Row::ZEROS);
-        let is_map =
-            |slot: &u32| *slot < FIRST || root.log.slots().contains(slot) || root.checkpoint.slots().contains(slot);
+        let is_map = |slot: &u32| *slot < FIRST || root.log.contains(*slot) || root.checkpoint.contains(*slot);
         for (slot, row) in state.rows.iter().enumerate() {
             let slot = slot as u32;
             if is_map(&slot) != (row.holds == Holds::Map) {
@@ -81,14 +81,15 @@ impl State {
         Ok((state, sound))
     }
 
-    /// Applies the log. Says whether the file was closed in order.
-    fn replay(&mut self, disk: &dyn StorageBackend, seal: &Seal, sound: bool) -> Result<bool> {
+    /// Applies the log. Says whether the file was closed in order. `superblocks`: whether both are whole.
+    fn replay(&mut self, disk: &dyn StorageBackend, seal: &Seal, superblocks: bool) -> Result<bool> {
         let generation = self.root.generation;
         let mut last: Option<Record> = None;
         let broken = loop {
             match log::next(disk, seal, generation, &self.log)? {
                 Next::Record(record) => {
                     self.log.used += record.size;
+                    self.mended += record.damaged;
                     if let Some(before) = last.replace(record) {
                         self.apply(before.length, before.slots, before.rows.into_iter())?;
                     }
@@ -97,15 +98,10 @@ impl State {
                 Next::Broken => break true,
             }
         };
-        // A file that was closed ends where it says. Of one that was not, only the last record can be torn, and not while a
-        // superblock is written.
-        let whole = match self.root.closed {
-            Some(used) => !broken && self.log.used == used,
-            None => (sound || !broken) && !log::is_any_after(disk, seal, generation, &self.log)?,
-        };
-        if !whole {
+        if !self.ends_here(disk, seal, broken, superblocks)? {
             return Err(Code::Corrupt.error());
         }
+        self.mended += u64::from(broken && self.root.closed.is_some()); // in room that nothing was written to yet
         if let Some(last) = last {
             let there = |(slot, row): &(u32, Row)| {
                 let mut bytes = [0; PAGE];
@@ -114,11 +110,27 @@ impl State {
             };
             match last.rows.iter().all(there) {
                 true => self.apply(last.length, last.slots, last.rows.into_iter())?,
-                false if self.root.closed.is_some() || !sound || broken => return Err(Code::Corrupt.error()),
+                false if self.root.closed.is_some() || !superblocks || broken => return Err(Code::Corrupt.error()),
                 false => {}
             }
         }
         Ok(self.root.closed.is_some())
+    }
+
+    /// Whether the log ends where it was read to. A file that was closed ends where it says. Of one that was not, only the last record can be
+    /// torn, and not while a superblock is written. `broken`: whether something stands there that does not open.
+    pub(super) fn ends_here(
+        &self,
+        disk: &dyn StorageBackend,
+        seal: &Seal,
+        broken: bool,
+        superblocks: bool,
+    ) -> Result<bool> {
+        let (here, look) = match self.root.closed {
+            Some(used) => (self.log.used == used, broken),
+            None => (superblocks || !broken, true),
+        };
+        Ok(here && !(look && log::is_any_after(disk, seal, self.root.generation, &self.log)?))
     }
 
     /// Takes rows over into the map.
@@ -166,19 +178,16 @@ impl State {
         let mut wrong = Vec::new();
         for (slot, row) in self.rows.iter().enumerate().skip(FIRST as usize) {
             let slot = slot as u32;
-            let leftover = row.holds == Holds::Map
-                && !self.log.extent.slots().contains(&slot)
-                && !self.root.checkpoint.slots().contains(&slot);
-            if row.is_free() {
-                disk.read(offset(slot), &mut bytes)?;
-            }
-            if leftover || row.is_free() && !seal.fits(row, &mut bytes) {
+            let leftover =
+                row.holds == Holds::Map && !self.log.extent.contains(slot) && !self.root.checkpoint.contains(slot);
+            // A free slot that cannot be read is written: a device puts another block in its place then.
+            let unlike = row.is_free() && !(disk.read(offset(slot), &mut bytes).is_ok() && seal.fits(row, &mut bytes));
+            if leftover || unlike {
                 wrong.push(slot);
             }
         }
         self.mended += wrong.len() as u64;
         self.wipe(disk, wrong)?;
-        self.write_checkpoint(disk, seal, random)?;
-        self.write_checkpoint(disk, seal, random) // so that both superblocks are right
+        self.write_checkpoint(disk, seal, random)
     }
 }

@@ -97,7 +97,8 @@ fn is_as_new(copy: &Copy, raw: &dyn StorageBackend) -> bool {
     });
     let (mut same, mut all) = (0, 0);
     let (mut ours, mut theirs) = (vec![0; PAGE], vec![0; PAGE]);
-    let slots = (0..FIRST).chain(root.checkpoint.slots()).chain(root.log.first..root.log.first + used);
+    let slots = (0..FIRST).chain(root.checkpoint.slots());
+    let slots = slots.chain(root.log.copies().flat_map(|copy| copy.first..copy.first + used));
     for slot in slots {
         all += 1;
         let read = raw.read(offset(slot), &mut theirs).is_ok() && pages.read(offset(slot), &mut ours).is_ok();

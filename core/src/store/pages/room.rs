@@ -4,7 +4,7 @@
 //! New slots are written with zeros when they are made: a file system gives space for what is written, not for what a file is
 //! said to be long. Pages go to the lowest free slots, so the reserve, at the end, stays in one piece for the next map and log.
 
-use super::log::ROW;
+use super::log::map_slots;
 use super::{PAGE, Pages, State, offset};
 use crate::error::{Code, Result};
 use redb::StorageBackend;
@@ -55,8 +55,8 @@ impl Pages {
 impl State {
     /// Slots that are kept free: for a new log, a new map, and some events.
     fn reserve(&self) -> usize {
-        let slots = self.rows.len();
-        (slots / 32).clamp(32, 4096) + (slots * ROW).div_ceil(PAGE) + 2 + RESERVE
+        let (log, checkpoint) = map_slots(self.rows.len());
+        2 * (log + checkpoint) + RESERVE
     }
 
     /// New slots at the end, with their space on the disk.

@@ -97,7 +97,7 @@ impl State {
         let whole = copies.iter().all(Option::is_some);
         let newest = copies.into_iter().flatten().max_by_key(|(root, _)| root.sequence);
         let (root, header) = newest.ok_or_else(|| Code::MapDamaged.error())?;
-        let (length, rows) = log::read_checkpoint(disk, seal, &root).map_err(damaged)?;
+        let (length, rows, _) = log::read_checkpoint(disk, seal, &root).map_err(damaged)?;
         let mut state =
             State { length, rows: Vec::new(), log: Log { extent: root.log, used: 0 }, root, ..State::empty(&header) };
         let count = rows.len() as u32;
@@ -112,13 +112,6 @@ impl State {
                 Next::Broken => break true,
             }
         };
-        let all = match root.closed {
-            Some(used) => !broken && state.log.used == used,
-            // The last record may be torn, but not while a superblock is written.
-            None => {
-                (whole || !broken) && !log::is_any_after(disk, seal, root.generation, &state.log).map_err(damaged)?
-            }
-        };
-        if all { Ok(state) } else { Err(Code::MapDamaged.error()) }
+        if state.ends_here(disk, seal, broken, whole).map_err(damaged)? { Ok(state) } else { Err(Code::MapDamaged.error()) }
     }
 }

@@ -1,9 +1,11 @@
 //! The superblocks: the wrapped keys in clear, and sealed, where the map is. There are two, written in turn, so that one is
 //! whole whatever happens.
 //!
-//! Slot 0 and slot 1 each: magic 8 || version 2 || length of the header 2 || header || zeros to 3,968 || nonce 12 || sealed root 72 ||
-//! tag 16 || zeros. Numbers are big-endian.
+//! Slot 0 and slot 1 each: magic 8 || version 2 || length of the header 2 || header || zeros to 3,968 || nonce 12 || sealed root 80 ||
+//! tag 16 || zeros. Numbers are big-endian. In version 1 the map is kept once, and the root is 72 bytes without where the second copies are;
+//! such a file is read, and goes over to this version when it is first written to.
 
+use super::twice::Twice;
 use super::{FIRST, PAGE, Seal, State, offset};
 use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
@@ -11,11 +13,14 @@ use crate::id::Random;
 use redb::StorageBackend;
 
 const MAGIC: &[u8; 8] = b"ehrcore\x1a";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The version with one copy of the map.
+const ONCE: u16 = 1;
 pub(super) const HEADER_AT: usize = 12;
 /// Where the sealed part begins; all before it is authenticated with it.
 const SEALED_AT: usize = 3_968;
-const ROOT: usize = 72;
+const ROOT: usize = 80;
+const ROOT_ONCE: usize = 72;
 const END: usize = SEALED_AT + 12 + ROOT + 16;
 
 /// Slots one after the other.
@@ -40,12 +45,12 @@ pub(super) struct Root {
     pub(super) generation: u64,
     /// Slots of the log that are written, where the file was closed in order; None while somebody is at work.
     pub(super) closed: Option<u32>,
-    pub(super) checkpoint: Extent,
+    pub(super) checkpoint: Twice,
     /// Bytes of the checkpoint.
     pub(super) length: u64,
     pub(super) nonce: [u8; 12],
     pub(super) tag: [u8; 16],
-    pub(super) log: Extent,
+    pub(super) log: Twice,
 }
 
 /// The wrapped keys as the superblocks have them, the first one that is there first. What opens with them says whether they are
@@ -60,8 +65,9 @@ pub(in crate::store) fn key_headers(disk: &dyn StorageBackend) -> Result<Vec<Vec
         if disk.read(offset(copy), &mut bytes).is_err() || bytes[..8] != MAGIC[..] {
             continue;
         }
-        version &= bytes[8..10] == VERSION.to_be_bytes();
-        if let Some(header) = header(&bytes).filter(|_| bytes[8..10] == VERSION.to_be_bytes()) {
+        let known = version_of(&bytes).is_some();
+        version &= known;
+        if let Some(header) = header(&bytes).filter(|_| known) {
             if !headers.iter().any(|known| known == header) {
                 headers.push(header.to_vec());
             }
@@ -74,6 +80,11 @@ pub(in crate::store) fn key_headers(disk: &dyn StorageBackend) -> Result<Vec<Vec
     }
 }
 
+/// The version of a superblock, where it is one that is read.
+fn version_of(bytes: &[u8; PAGE]) -> Option<u16> {
+    Some(u16::from_be_bytes([bytes[8], bytes[9]])).filter(|version| [ONCE, VERSION].contains(version))
+}
+
 fn header(bytes: &[u8; PAGE]) -> Option<&[u8]> {
     let length = usize::from(u16::from_be_bytes([bytes[10], bytes[11]]));
     bytes[HEADER_AT..SEALED_AT].get(..length).filter(|header| !header.is_empty())
@@ -84,14 +95,16 @@ pub(super) fn read(disk: &dyn StorageBackend, seal: &Seal) -> [Option<(Root, Vec
     [0, 1].map(|copy| {
         let mut bytes = [0; PAGE];
         disk.read(offset(copy), &mut bytes).ok()?;
-        if bytes[..8] != MAGIC[..] || bytes[END..].iter().any(|byte| *byte != 0) {
+        let length = if version_of(&bytes)? == ONCE { ROOT_ONCE } else { ROOT };
+        let end = SEALED_AT + 12 + length + 16;
+        if bytes[..8] != MAGIC[..] || bytes[end..].iter().any(|byte| *byte != 0) {
             return None;
         }
         let header = header(&bytes)?.to_vec();
         let context = context(seal, &bytes[..SEALED_AT]);
         let nonce = bytes[SEALED_AT..SEALED_AT + 12].try_into().ok()?;
-        let tag = bytes[END - 16..END].try_into().ok()?;
-        let root = &mut bytes[SEALED_AT + 12..END - 16];
+        let tag = bytes[end - 16..end].try_into().ok()?;
+        let root = &mut bytes[SEALED_AT + 12..end - 16];
         Active::open_detached(seal.key.bytes(), nonce, &context, tag, root).ok()?;
         Some((Root::read(root)?, header))
     })
@@ -111,9 +124,10 @@ impl Root {
         out.extend(self.length.to_be_bytes());
         out.extend(self.nonce);
         out.extend(self.tag);
-        for extent in [self.checkpoint, self.log] {
-            out.extend(extent.first.to_be_bytes());
-            out.extend(extent.count.to_be_bytes());
+        for twice in [self.checkpoint, self.log] {
+            out.extend(twice.first.to_be_bytes());
+            out.extend(twice.second.to_be_bytes());
+            out.extend(twice.count.to_be_bytes());
         }
         out
     }
@@ -121,7 +135,16 @@ impl Root {
     fn read(bytes: &[u8]) -> Option<Root> {
         let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let small = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let extent = |at: usize| Some(Extent { first: small(at)?, count: small(at + 4)? });
+        let (checkpoint, log) = match bytes.len() {
+            ROOT => {
+                let twice = |at| Some(Twice { first: small(at)?, second: small(at + 4)?, count: small(at + 8)? });
+                (twice(56)?, twice(68)?)
+            }
+            _ => {
+                let once = |at| Some(Twice { first: small(at)?, second: 0, count: small(at + 4)? });
+                (once(56)?, once(64)?)
+            }
+        };
         Some(Root {
             sequence: number(0)?,
             generation: number(8)?,
@@ -129,8 +152,8 @@ impl Root {
             length: number(20)?,
             nonce: bytes.get(28..40)?.try_into().ok()?,
             tag: bytes.get(40..56)?.try_into().ok()?,
-            checkpoint: extent(56)?,
-            log: extent(64)?,
+            checkpoint,
+            log,
         })
     }
 }
@@ -144,7 +167,37 @@ impl State {
         random: &dyn Random,
         root: Root,
     ) -> Result<()> {
+        let older = 1 - self.newer;
         let root = Root { sequence: self.root.sequence + 1, ..root };
+        self.put_root(disk, seal, random, older, &root)?;
+        (self.newer, self.root) = (older, root);
+        Ok(())
+    }
+
+    /// Writes both superblocks, the older one first, each with a sync: from the first on it is in force, and after the second one of them may be
+    /// lost.
+    pub(super) fn write_roots(
+        &mut self,
+        disk: &dyn StorageBackend,
+        seal: &Seal,
+        random: &dyn Random,
+        root: Root,
+    ) -> Result<()> {
+        let (older, sequence) = (1 - self.newer, self.root.sequence);
+        let root = Root { sequence: sequence + 2, ..root };
+        self.put_root(disk, seal, random, older, &root)?;
+        (self.newer, self.root) = (older, root);
+        self.put_root(disk, seal, random, 1 - older, &Root { sequence: sequence + 1, ..root })
+    }
+
+    fn put_root(
+        &self,
+        disk: &dyn StorageBackend,
+        seal: &Seal,
+        random: &dyn Random,
+        copy: u32,
+        root: &Root,
+    ) -> Result<()> {
         if self.header.is_empty() || self.header.len() > SEALED_AT - HEADER_AT {
             return Err(Code::Internal.error());
         }
@@ -158,10 +211,7 @@ impl State {
         random.fill(&mut nonce)?;
         let tag = Active::seal_detached(seal.key.bytes(), nonce, &context, &mut sealed)?;
         bytes[SEALED_AT..END].copy_from_slice(&[&nonce[..], &sealed, &tag].concat());
-        let older = 1 - self.newer;
-        disk.write(offset(older), &bytes)?;
-        disk.sync_data()?;
-        (self.newer, self.root) = (older, root);
-        Ok(())
+        disk.write(offset(copy), &bytes)?;
+        Ok(disk.sync_data()?)
     }
 }

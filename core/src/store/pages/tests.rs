@@ -5,7 +5,7 @@ use crate::store::testing::FaultyFile;
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
-const STORE: StoreId = StoreId([5; 16]);
+pub(super) const STORE: StoreId = StoreId([5; 16]);
 const HEADER: &[u8] = b"wrapped keys";
 
 /// A number that follows from the one before (Knuth, MMIX): tests are the same every time.
@@ -17,31 +17,31 @@ impl Numbers {
     }
 }
 
-fn key(byte: u8) -> SealKey {
+pub(super) fn key(byte: u8) -> SealKey {
     SealKey::new(Zeroizing::new([byte; 32]), 0)
 }
 
-fn create(file: &FaultyFile) -> Pages {
+pub(super) fn create(file: &FaultyFile) -> Pages {
     let random = Arc::new(SystemRandom::default());
     Pages::create(Box::new(file.clone()), HEADER, &key(1), STORE, random).expect("a storage in memory")
 }
 
-fn open_with(file: &FaultyFile, key: &SealKey, store: StoreId, read_only: bool) -> Result<Pages> {
+pub(super) fn open_with(file: &FaultyFile, key: &SealKey, store: StoreId, read_only: bool) -> Result<Pages> {
     Pages::open(Box::new(file.clone()), key, store, Arc::new(SystemRandom::default()), read_only)
 }
 
-fn open(file: &FaultyFile) -> Result<Pages> {
+pub(super) fn open(file: &FaultyFile) -> Result<Pages> {
     open_with(file, &key(1), STORE, false)
 }
 
-fn content(pages: &Pages) -> io::Result<Vec<u8>> {
+pub(super) fn content(pages: &Pages) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; pages.len()? as usize];
     pages.read(0, &mut bytes)?;
     Ok(bytes)
 }
 
 /// A storage of a few pages, some of them written more than once, closed in order.
-fn sample() -> (FaultyFile, Vec<u8>) {
+pub(super) fn sample() -> (FaultyFile, Vec<u8>) {
     let (file, mut wanted) = (FaultyFile::default(), vec![0; 6 * PAGE]);
     let pages = create(&file);
     pages.set_len(wanted.len() as u64).expect("room");

@@ -38,6 +38,8 @@ struct State {
     beyond_room: bool,
     /// How many reads go well before all panic.
     reads: Option<usize>,
+    /// What cannot be read, as of a device with bad blocks.
+    unreadable: Option<std::ops::Range<usize>>,
 }
 
 impl FaultyFile {
@@ -57,6 +59,10 @@ impl FaultyFile {
     /// From now on, `reads` reads go well; all after them panic.
     pub fn panic_after_reads(&self, reads: usize) {
         self.state(|state| state.reads = Some(reads));
+    }
+    /// These bytes cannot be read until they are written.
+    pub fn spoil(&self, bytes: std::ops::Range<usize>) {
+        self.state(|state| state.unreadable = Some(bytes));
     }
     /// From now on nothing fails.
     pub fn heal(&self) {
@@ -137,6 +143,8 @@ impl State {
         let end = (start + data.len()).max(self.bytes.len());
         self.bytes.resize(end, 0);
         self.bytes[start..start + data.len()].copy_from_slice(data);
+        // A device puts another block in the place of a bad one that is written.
+        self.unreadable.take_if(|bad| start <= bad.start && bad.end <= start + data.len());
         self.since.push((start, data.to_vec()));
     }
 }
@@ -162,6 +170,10 @@ impl redb::StorageBackend for FaultyFile {
         });
         assert!(!panics, "a defect beneath the store");
         self.state(|state| {
+            let meets = |bad: &std::ops::Range<usize>| (offset as usize) < bad.end && offset as usize + out.len() > bad.start;
+            if state.unreadable.as_ref().is_some_and(meets) {
+                return Err(Error::from_raw_os_error(5));
+            }
             let bytes = usize::try_from(offset).ok().and_then(|start| state.bytes.get(start..)?.get(..out.len()));
             out.copy_from_slice(bytes.ok_or_else(|| Error::from(ErrorKind::UnexpectedEof))?);
             Ok(())
