@@ -125,7 +125,8 @@ pub(super) fn next(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log:
             let (said, rest) = rest.split_first_chunk_mut::<4>()?;
             let (plain, tag) = rest.split_last_chunk_mut::<16>()?;
             let is_open = u32::from_be_bytes(*said) as usize == length
-                && Active::open_detached(seal.key.bytes(), *nonce, &context(seal, generation, log), *tag, plain).is_ok();
+                && Active::open_detached(seal.key.bytes(), *nonce, &context(seal, generation, log), *tag, plain)
+                    .is_ok();
             is_open.then(|| plain.to_vec())
         });
         if let Some((plain, damaged)) = opened {

@@ -112,6 +112,10 @@ impl State {
                 Next::Broken => break true,
             }
         };
-        if state.ends_here(disk, seal, broken, whole).map_err(damaged)? { Ok(state) } else { Err(Code::MapDamaged.error()) }
+        if state.ends_here(disk, seal, broken, whole).map_err(damaged)? {
+            Ok(state)
+        } else {
+            Err(Code::MapDamaged.error())
+        }
     }
 }

@@ -170,7 +170,8 @@ impl redb::StorageBackend for FaultyFile {
         });
         assert!(!panics, "a defect beneath the store");
         self.state(|state| {
-            let meets = |bad: &std::ops::Range<usize>| (offset as usize) < bad.end && offset as usize + out.len() > bad.start;
+            let meets =
+                |bad: &std::ops::Range<usize>| (offset as usize) < bad.end && offset as usize + out.len() > bad.start;
             if state.unreadable.as_ref().is_some_and(meets) {
                 return Err(Error::from_raw_os_error(5));
             }

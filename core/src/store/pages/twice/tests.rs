@@ -122,7 +122,8 @@ fn an_older_copy_of_the_map_put_back_is_damage_and_not_the_truth() {
         for copy in 0..2 {
             let mut bytes = newest.clone();
             let extents = [root.log, root.checkpoint].map(|twice| twice.copies().nth(copy).expect("two copies"));
-            for slot in extents.into_iter().flat_map(Extent::slots).filter(|slot| (*slot as usize) < older.len() / PAGE) {
+            for slot in extents.into_iter().flat_map(Extent::slots).filter(|slot| (*slot as usize) < older.len() / PAGE)
+            {
                 let place = slot as usize * PAGE..(slot as usize + 1) * PAGE;
                 bytes[place.clone()].copy_from_slice(&older[place]);
             }
