@@ -380,6 +380,155 @@ fn purposes(code: &str) -> u16 {
 mod tests {
     use super::*;
 
+    const NOON_2020: Timestamp = Timestamp(1_577_880_000_000_000); // 1 January 2020, 12:00 UTC
+
+    /// A consent in force that says this.
+    fn consent(provision: &str) -> Consent {
+        compiled(&format!(r#""status":"active","provision":{provision}"#)).expect("it is in force")
+    }
+
+    fn compiled(elements: &str) -> Option<Consent> {
+        let json = format!(r#"{{"resourceType":"Consent","category":[{{"text":"x"}}],{elements}}}"#);
+        let record = Record::parse(json.as_bytes()).expect("a resource");
+        Consent::compile(&record, &|address| address.ends_with("/9").then(|| "Practitioner/ann".to_owned()))
+    }
+
+    /// Who reads an Observation to treat, at noon.
+    fn asker<'a>(references: &'a [String], record: Option<&'a Record>) -> Asker<'a> {
+        Asker {
+            action: Action::Read,
+            purpose: Purpose::Treatment,
+            references,
+            now: NOON_2020,
+            kind: ResourceType::from_name("Observation").expect("of R4"),
+            id: "o",
+            labels: record.map_or(Labels::NONE, Labels::of),
+            record,
+        }
+    }
+
+    fn says(provision: &str) -> ConsentSays {
+        let ann = ["Practitioner/ann".to_owned()];
+        consent(provision).says(&asker(&ann, None))
+    }
+
+    #[test]
+    fn a_consent_that_is_not_in_force_or_about_something_else_says_nothing() {
+        let scope = |code: &str| format!(r#""status":"active","scope":{{"coding":[{{"code":"{code}"}}]}}"#);
+        assert!(compiled(r#""status":"inactive""#).is_none());
+        assert!(compiled(&scope("treatment")).is_none());
+        assert!(compiled(&scope("research")).is_some() && compiled(&scope("patient-privacy")).is_some());
+        // Its base rule, where nothing else is said; one that denies holds beside others.
+        let rule = |codes: &str| {
+            compiled(&format!(r#""status":"active","policyRule":{{"coding":[{codes}]}}"#)).expect("in force")
+        };
+        let of = |codes: &str| rule(codes).says(&asker(&[], None));
+        assert!(of(r#"{"code":"OPTIN"}"#) == ConsentSays::Permit);
+        assert!(of(r#"{"code":"OPTOUT"}"#) == ConsentSays::Deny);
+        assert!(of(r#"{"code":"OPTIN"},{"code":"OPTOUTE"}"#) == ConsentSays::Deny);
+        assert!(of(r#"{"code":"other"}"#) == ConsentSays::Nothing);
+        let both = [rule(r#"{"code":"OPTIN"}"#), rule(r#"{"code":"OPTOUT"}"#)];
+        assert!(Consent::all_say(&both[..1], &asker(&[], None)) == ConsentSays::Permit);
+        assert!(Consent::all_say(&both, &asker(&[], None)) == ConsentSays::Deny);
+        assert!(Consent::all_say(&[], &asker(&[], None)) == ConsentSays::Nothing);
+    }
+
+    #[test]
+    fn each_criterion_of_a_provision_is_held() {
+        for (criterion, met) in [
+            (r#""period":{"start":"2019","end":"2020"}"#, true),
+            (r#""period":{"start":"2020-01-02"}"#, false),
+            (r#""period":{"end":"2019-12-31"}"#, false),
+            (r#""actor":[{"role":{"text":"r"},"reference":{"reference":"Practitioner/ann"}}]"#, true),
+            (r#""actor":[{"role":{"text":"r"},"reference":{"reference":"http://example.org/9"}}]"#, true),
+            (r#""actor":[{"role":{"text":"r"},"reference":{"reference":"Practitioner/bob"}}]"#, false),
+            (r#""action":[{"coding":[{"code":"access"}]}]"#, true),
+            (
+                r#""action":[{"coding":[{"code":"disclose"}]},{"coding":[{"code":"collect"}]},{"coding":[{"code":"correct"}]}]"#,
+                false,
+            ),
+            (r#""purpose":[{"code":"TREAT"}]"#, true),
+            (r#""purpose":[{"code":"PurposeOfUse"}]"#, true),
+            (r#""purpose":[{"code":"ETREAT"},{"code":"HRESCH"}]"#, false),
+            (r#""securityLabel":[{"code":"N"}]"#, true),
+            (r#""securityLabel":[{"code":"R"},{"code":"ETH"}]"#, false),
+            (r#""class":[{"code":"Observation"}]"#, true),
+            (r#""class":[{"code":"Condition"}]"#, false),
+            (r#""data":[{"meaning":"instance","reference":{"reference":"Observation/o"}}]"#, true),
+            (r#""data":[{"meaning":"instance","reference":{"reference":"Observation/p"}}]"#, false),
+        ] {
+            for (kind, wanted) in [("permit", ConsentSays::Permit), ("deny", ConsentSays::Deny)] {
+                let said = says(&format!(r#"{{"type":"{kind}",{criterion}}}"#));
+                assert!(said == if met { wanted } else { ConsentSays::Nothing }, "{kind} {criterion}");
+            }
+        }
+    }
+
+    /// What cannot be judged denies where it would deny, and permits nothing.
+    #[test]
+    fn a_criterion_that_cannot_be_judged_is_taken_against_who_asks() {
+        for criterion in [
+            r#""dataPeriod":{"start":"2019"}"#,
+            r#""period":{"start":"soon"}"#,
+            r#""actor":[{"role":{"text":"r"},"reference":{"reference":"CareTeam/1"}}]"#,
+            r#""actor":[{"role":{"text":"r"},"reference":{"display":"somebody"}}]"#,
+            r#""action":[{"coding":[{"system":"http://example.org"}]},{"coding":[{"code":"use"}]}]"#,
+            r#""class":[{"code":"Observation"},{"code":"Widget"}]"#,
+            r#""data":[{"meaning":"related","reference":{"reference":"Observation/p"}}]"#,
+            r#""data":[{"meaning":"instance","reference":{"display":"that one"}}]"#,
+            r#""code":[{"coding":[{"code":"x"}]}]"#,
+        ] {
+            assert!(says(&format!(r#"{{"type":"permit",{criterion}}}"#)) == ConsentSays::Nothing, "{criterion}");
+            assert!(says(&format!(r#"{{"type":"deny",{criterion}}}"#)) == ConsentSays::Deny, "{criterion}");
+        }
+        // The host did not say who asks.
+        let named = r#"{"type":"deny","actor":[{"role":{"text":"r"},"reference":{"reference":"Practitioner/bob"}}]}"#;
+        assert!(consent(named).says(&asker(&[], None)) == ConsentSays::Deny);
+        assert!(consent(named).is_against(&[]) && !consent(named).is_against(&["Practitioner/ann".to_owned()]));
+    }
+
+    #[test]
+    fn codes_are_looked_for_in_the_record_and_exceptions_turn_a_provision_round() {
+        let record = |coding: &str| {
+            let json = format!(
+                r#"{{"resourceType":"Observation","id":"o","status":"final","code":{{"coding":[{coding}]}},"meta":{{"tag":[{{"code":"x"}}]}}}}"#
+            );
+            Record::parse(json.as_bytes()).expect("a resource")
+        };
+        let hiv = consent(r#"{"type":"deny","code":[{"coding":[{"system":"http://loinc.org","code":"x"}]}]}"#);
+        assert!(hiv.asks_codes());
+        let of = |coding: &str| hiv.says(&asker(&[], Some(&record(coding))));
+        assert!(of(r#"{"system":"http://loinc.org","code":"x"}"#) == ConsentSays::Deny);
+        assert!(of(r#"{"system":"http://example.org","code":"x"}"#) == ConsentSays::Nothing);
+        assert!(of(r#"{"system":"http://loinc.org","code":"y"}"#) == ConsentSays::Nothing);
+        let but = |inner: &str| says(&format!(r#"{{"type":"deny","provision":[{inner}]}}"#));
+        assert!(but(r#"{"type":"permit","class":[{"code":"Observation"}]}"#) == ConsentSays::Permit);
+        assert!(but(r#"{"type":"permit","class":[{"code":"Condition"}]}"#) == ConsentSays::Deny);
+        let sometimes =
+            r#"{"type":"permit","provision":[{"type":"deny","purpose":[{"code":"TREAT"}]},{"type":"permit"}]}"#;
+        assert!(says(sometimes) == ConsentSays::Deny);
+        // Deeper than it is read, an exception is not made.
+        let deep = (0..20)
+            .fold(r#"{"type":"permit"}"#.to_owned(), |inner, _| format!(r#"{{"type":"deny","provision":[{inner}]}}"#));
+        assert!(says(&deep) == ConsentSays::Deny);
+    }
+
+    #[test]
+    fn who_writes_the_consent_that_lets_them_in_is_not_let_in_by_it() {
+        let permits = || Some(consent(r#"{"type":"permit"}"#));
+        let denies = || Some(consent(r#"{"type":"deny"}"#));
+        let both = |newest, other| {
+            Consent::by_who_asks(newest, other).map_or(ConsentSays::Nothing, |made| made.says(&asker(&[], None)))
+        };
+        assert!(both(permits(), permits()) == ConsentSays::Permit);
+        assert!(both(permits(), None) == ConsentSays::Nothing);
+        assert!(both(permits(), denies()) == ConsentSays::Deny);
+        assert!(both(denies(), permits()) == ConsentSays::Deny);
+        assert!(both(None, permits()) == ConsentSays::Nothing);
+        assert!(both(None, denies()) == ConsentSays::Deny);
+        assert!(both(None, None) == ConsentSays::Nothing);
+    }
+
     #[test]
     fn of_a_consent_of_very_many_provisions_the_last_counts_as_the_first() {
         let permits = r#"{"type":"permit"},"#.repeat(30_000);
