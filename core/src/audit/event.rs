@@ -105,7 +105,8 @@ pub struct Event {
     pub address: String,
     /// Whose record; 0 for none in particular.
     pub patient: u32,
-    /// Whose records a page of a search showed, where more than one patient's; ascending.
+    /// Whose records a page of a search showed, or a change set wrote, where more than one patient's; ascending. As many as an event can
+    /// name ([`MOST_PATIENTS`]) may be of more: it is in the reports about every patient.
     pub patients: Vec<u32>,
     /// Which type of record.
     pub resource: Option<ResourceType>,
@@ -119,9 +120,10 @@ pub struct Event {
     pub commit: u64,
     /// How many records.
     pub count: u64,
-    /// Of a write, the witness of what was written (see `store::Change::witness`); of an import, SHA-256 of its sources and
-    /// their ledger lines; zeros for none.
+    /// SHA-256 of what was written; of an import, of its sources and their ledger lines; zeros for none.
     pub digest: [u8; 32],
+    /// What vouches for every version that the change set wrote (see format.md); zeros for none.
+    pub witness: [u8; 32],
     /// In which compartment: 0 normal, 1 substance use, 2 psychotherapy notes.
     pub compartment: u8,
     /// The security labels that mattered, as codes with a space between.
@@ -176,7 +178,8 @@ mod part {
     pub(super) const ADDRESS: u16 = 512;
     pub(super) const LABELS: u16 = 1024;
     pub(super) const RECIPIENT: u16 = 2048;
-    pub(super) const ALL: u16 = 4095;
+    pub(super) const WITNESS: u16 = 4096;
+    pub(super) const ALL: u16 = 8191;
 }
 
 impl Event {
@@ -203,6 +206,7 @@ impl Event {
             commit: 0,
             count: 0,
             digest: [0; 32],
+            witness: [0; 32],
             compartment: 0,
             labels: String::new(),
             rule: 0,
@@ -260,7 +264,7 @@ impl Event {
 
     /// `version 3 || kind || role || purpose || failed 2 || resource || compartment || at 8 || patient 4 || version 4 ||
     /// count 4 || session 8 || rule 2 || policy 4 || clock || ground || parts 2`, then the parts that are there: pseudonym 12,
-    /// digest 32, commit 8, break-glass 8, hash of what is beside 32, patients (length 2, LEB128 of the distances), and
+    /// digest 32, commit 8, break-glass 8, hash of what is beside 32, witness 32, patients (length 2, LEB128 of the distances), and
     /// texts of `length 1 || bytes`, of which the actor is always there and first.
     pub(super) fn encode(&self, keys: &KeyRing, beside: Option<[u8; 32]>, out: &mut Vec<u8>) {
         let pseudonym = match self.pseudonym {
@@ -282,6 +286,7 @@ impl Event {
         has(part::COMMIT, self.commit != 0);
         has(part::BREAK_GLASS, self.break_glass != 0);
         has(part::BESIDE, beside.is_some());
+        has(part::WITNESS, self.witness != [0; 32]);
         has(part::PATIENTS, !self.patients.is_empty());
         for (part, text) in texts {
             has(part, !text.is_empty());
@@ -310,6 +315,9 @@ impl Event {
             }
         }
         out.extend(beside.iter().flatten());
+        if parts & part::WITNESS != 0 {
+            out.extend(self.witness);
+        }
         if parts & part::PATIENTS != 0 {
             put_patients(&self.patients, out);
         }
@@ -355,6 +363,7 @@ impl Event {
             commit: line.commit,
             count: line.count(),
             digest: line.digest.copied().unwrap_or_default(),
+            witness: line.witness.copied().unwrap_or_default(),
             compartment: bytes[7],
             labels: own(texts[4])?,
             rule: u16::from_be_bytes(line.array(36)),
@@ -381,6 +390,8 @@ pub(super) struct Line<'a> {
     pub(super) break_glass: u64,
     /// The hash of what lies beside it.
     pub(super) beside: Option<&'a [u8; 32]>,
+    /// What vouches for all that its change set wrote.
+    pub(super) witness: Option<&'a [u8; 32]>,
     patients: &'a [u8],
     /// Who.
     pub(super) actor: &'a [u8],
@@ -403,12 +414,13 @@ impl<'a> Line<'a> {
         let break_glass =
             take(&mut rest, parts & part::BREAK_GLASS != 0)?.map_or(0, |number| u64::from_be_bytes(*number));
         let beside = take(&mut rest, parts & part::BESIDE != 0)?;
+        let witness = take(&mut rest, parts & part::WITNESS != 0)?;
         let mut patients = &[][..];
         if let Some(length) = take(&mut rest, parts & part::PATIENTS != 0)? {
             (patients, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
         }
         let actor = take_text(&mut rest)?;
-        Some(Line { bytes, pseudonym, digest, commit, break_glass, beside, patients, actor, parts, rest })
+        Some(Line { bytes, pseudonym, digest, commit, break_glass, beside, witness, patients, actor, parts, rest })
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {

@@ -1,7 +1,7 @@
 //! Finding events among many: each is looked at where it lies, and read only when it is one of those sought.
 
 use super::block::Block;
-use super::event::{Event, EventKind, Line};
+use super::event::{Event, EventKind, Line, MOST_PATIENTS};
 use super::{Shelf, block_key, head, number_of};
 use crate::error::{Code, Result};
 use crate::keys::KeyRing;
@@ -21,6 +21,8 @@ pub struct Filter<'a> {
     pub kinds: &'a [EventKind],
     /// In an emergency.
     pub break_glass: bool,
+    /// With a witness of what its change set wrote.
+    pub witnessed: bool,
     /// About this record.
     pub record: Option<(ResourceType, [u8; 12])>,
     /// Not before.
@@ -30,15 +32,25 @@ pub struct Filter<'a> {
 }
 
 impl Filter<'_> {
+    /// Whether an event of several patients is about one, or may be: it does not name more than it can.
+    fn is_of(&self, line: &Line<'_>, patient: u32) -> bool {
+        let mut named = 0;
+        line.patients().any(|one| {
+            named += 1;
+            one == patient || named == MOST_PATIENTS
+        })
+    }
+
     fn takes(&self, line: &Line<'_>) -> bool {
         let patient = |patient: u32| {
             line.patient() == patient
-                || line.has_patients() && line.patients().any(|one| one == patient)
+                || line.has_patients() && self.is_of(line, patient)
                 || line.patient() == 0 && line.kind().is_some_and(|kind| self.everybody.contains(&kind))
         };
         self.patient.is_none_or(patient)
             && self.actor.is_none_or(|actor| line.actor == actor.as_bytes())
             && (!self.break_glass || line.break_glass != 0)
+            && (!self.witnessed || line.witness.is_some())
             && (self.kinds.is_empty() || line.kind().is_some_and(|kind| self.kinds.contains(&kind)))
             && self.since.is_none_or(|since| line.at() >= since)
             && self

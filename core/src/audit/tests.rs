@@ -343,6 +343,7 @@ proptest! {
             failed,
             session: numbers.0,
             commit: numbers.1,
+            witness: [digest / 2; 32],
             break_glass: numbers.2,
             patient: numbers.3,
             count: numbers.4.into(),

@@ -5,6 +5,7 @@
 
 use super::gate::Gate;
 use crate::access::Action;
+use crate::audit::Event;
 use crate::error::{Code, Result};
 use crate::record::Record;
 use crate::schema::ResourceType;
@@ -122,6 +123,30 @@ impl<'s> Deref for Draft<'s> {
     type Target = Change<'s>;
     fn deref(&self) -> &Change<'s> {
         &self.change
+    }
+}
+
+/// A change set that can be committed, and says in its event what was decided about it.
+pub(crate) trait Ready<'s> {
+    /// Fills the event in.
+    fn tell(&self, event: &mut Event);
+    /// The change set.
+    fn change(self) -> Change<'s>;
+}
+
+impl<'s> Ready<'s> for Change<'s> {
+    fn tell(&self, _: &mut Event) {}
+    fn change(self) -> Change<'s> {
+        self
+    }
+}
+
+impl<'s> Ready<'s> for Draft<'s> {
+    fn tell(&self, event: &mut Event) {
+        self.gate.tell_what_was_permitted(event);
+    }
+    fn change(self) -> Change<'s> {
+        self.into()
     }
 }
 

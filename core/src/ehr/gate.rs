@@ -6,7 +6,7 @@
 
 use super::known::{Known, vouched};
 use super::session::Session;
-use crate::access::{Action, Asker, Consent, ConsentSays, Facts, Labels, Lens, Relations, Verdict};
+use crate::access::{Action, Asker, Cause, Consent, ConsentSays, Facts, Labels, Lens, Relations, Verdict};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::limits::Watch;
@@ -34,9 +34,40 @@ pub(crate) struct Gate<'s> {
     references: Vec<String>,
     /// The last decision about a record: verdict, labels, compartment.
     last: Cell<Option<(Verdict, Labels, Compartment)>>,
+    /// The decisions that let something through, together.
+    sum: Cell<Option<Sum>>,
     watch: Watch,
     /// Bytes of the records that the answer at hand holds.
     held: Cell<usize>,
+}
+
+/// What was decided about several records.
+#[derive(Clone, Copy)]
+struct Sum {
+    /// The rule that permitted them; 0 where there were several.
+    rule: u16,
+    labels: Labels,
+    compartment: u8,
+}
+
+impl Sum {
+    fn tell(self, event: &mut crate::audit::Event) {
+        event.rule = self.rule;
+        event.compartment = event.compartment.max(self.compartment);
+        if self.labels != Labels::NONE {
+            let codes =
+                std::iter::once(self.labels.confidentiality.code()).chain(Labels::names(self.labels.sensitivity));
+            event.labels = codes.collect::<Vec<_>>().join(" ");
+        }
+    }
+}
+
+/// The number of the rule that decided, from 1; 0 for none.
+fn rule_of(verdict: Verdict) -> u16 {
+    match verdict.cause {
+        Cause::Permitted(at) | Cause::Denied(at) => u16::try_from(at + 1).unwrap_or(u16::MAX),
+        _ => 0,
+    }
 }
 
 /// Bytes a record takes beside its own.
@@ -53,9 +84,9 @@ impl<'s> Gate<'s> {
         watch: Watch,
     ) -> Gate<'s> {
         let references = references(session);
-        let (last, held) = (Cell::new(None), Cell::new(0));
+        let (last, sum, held) = (Cell::new(None), Cell::new(None), Cell::new(0));
         let found = RefCell::default();
-        Gate { snapshot, session, lens, action, now, told, found, references, last, watch, held }
+        Gate { snapshot, session, lens, action, now, told, found, references, last, sum, watch, held }
     }
 
     /// The snapshot behind the gate, for what is no record: the name of an import source.
@@ -63,19 +94,51 @@ impl<'s> Gate<'s> {
         &self.snapshot
     }
 
-    /// Fills an event in with the last decision: which rule, on account of which labels.
+    /// Fills an event in with what was decided: which rule, on account of which labels. Of several records that were let through, the
+    /// labels of all and the most guarded compartment; where nothing was, the last decision.
     pub(crate) fn tell(&self, event: &mut crate::audit::Event) {
-        use crate::access::Cause;
-        let Some((verdict, labels, compartment)) = self.last.get() else { return };
-        event.rule = match verdict.cause {
-            Cause::Permitted(at) | Cause::Denied(at) => u16::try_from(at + 1).unwrap_or(u16::MAX),
-            _ => 0,
-        };
-        event.compartment = compartment as u8;
-        if labels != Labels::NONE {
-            let codes = std::iter::once(labels.confidentiality.code()).chain(Labels::names(labels.sensitivity));
-            event.labels = codes.collect::<Vec<_>>().join(" ");
+        match (self.sum.get(), self.last.get()) {
+            (Some(sum), _) => sum.tell(event),
+            (None, Some((verdict, labels, compartment))) => {
+                Sum { rule: rule_of(verdict), labels, compartment: compartment as u8 }.tell(event)
+            }
+            (None, None) => {}
         }
+    }
+
+    /// As [`Gate::tell`], where something was permitted.
+    pub(crate) fn tell_what_was_permitted(&self, event: &mut crate::audit::Event) {
+        if let Some(sum) = self.sum.get() {
+            sum.tell(event);
+        }
+    }
+
+    /// As [`Gate::tell`], of the records on a page: more were looked at than are on it.
+    pub(crate) fn tell_of(&self, records: &[Stored], event: &mut crate::audit::Event) -> Result<()> {
+        self.sum.set(None);
+        for stored in records {
+            let (facts, _) = self.facts(self.action, stored)?;
+            self.note(self.lens.decide(self.action, &facts), facts.labels, facts.compartment);
+        }
+        self.tell_what_was_permitted(event);
+        Ok(())
+    }
+
+    /// Remembers a decision.
+    fn note(&self, verdict: Verdict, labels: Labels, compartment: Compartment) {
+        self.last.set(Some((verdict, labels, compartment)));
+        if !verdict.permitted {
+            return;
+        }
+        let (rule, compartment) = (rule_of(verdict), compartment as u8);
+        self.sum.set(Some(match self.sum.get() {
+            None => Sum { rule, labels, compartment },
+            Some(sum) => Sum {
+                rule: if sum.rule == rule { rule } else { 0 },
+                labels: sum.labels.and(labels),
+                compartment: sum.compartment.max(compartment),
+            },
+        }));
     }
 
     /// The current version of a record.
@@ -214,8 +277,14 @@ impl<'s> Gate<'s> {
             status,
             consent: ConsentSays::Nothing,
         };
-        let permitted = actions.into_iter().all(|action| self.lens.decide(action, &facts).permitted);
-        if permitted { Ok(()) } else { Err(Code::Denied.error()) }
+        for action in actions {
+            let verdict = self.lens.decide(action, &facts);
+            self.note(verdict, facts.labels, facts.compartment);
+            if !verdict.permitted {
+                return Err(Code::Denied.error());
+            }
+        }
+        Ok(())
     }
 
     /// What has to be permitted where a record is written: what the call is, and that records are written at all. The office does
@@ -305,7 +374,7 @@ impl<'s> Gate<'s> {
     pub(super) fn verdict(&self, action: Action, stored: &Stored) -> Result<Verdict> {
         let (facts, _) = self.facts(action, stored)?;
         let verdict = self.lens.decide(action, &facts);
-        self.last.set(Some((verdict, facts.labels, facts.compartment)));
+        self.note(verdict, facts.labels, facts.compartment);
         Ok(verdict)
     }
 
@@ -405,7 +474,7 @@ impl Admission for Gate<'_> {
         }
         let (facts, record) = self.facts(self.action, &stored)?;
         let verdict = self.lens.decide(self.action, &facts);
-        self.last.set(Some((verdict, facts.labels, facts.compartment)));
+        self.note(verdict, facts.labels, facts.compartment);
         if !verdict.permitted {
             return Ok(None);
         }

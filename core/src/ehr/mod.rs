@@ -365,7 +365,14 @@ impl Inner {
     }
 
     /// Commits a change set together with its event: both or neither.
-    fn commit(&self, mut change: Change<'_>, event: Event) -> Result<u64> {
+    fn commit(&self, mut change: Change<'_>, mut event: Event) -> Result<u64> {
+        event.commit = change.number();
+        if let Some((witness, patients)) = change.witness()? {
+            event.witness = witness;
+            if event.patient == 0 && event.patients.is_empty() {
+                trail::name(&mut event, patients.into_iter().collect());
+            }
+        }
         let waited = self.append(&mut change, Some(event))?;
         match change.commit() {
             Ok(number) => {

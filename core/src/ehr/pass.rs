@@ -3,7 +3,7 @@
 //! [`Session::enter`] gives a [`Pass`] for one [`Path`]. The pass carries the event of the call; [`Pass::show`] takes the event
 //! before it gives the answer. Records are read through [`Pass::gate`]; what goes round the gate has `ungated` in its name.
 
-use super::draft::Draft;
+use super::draft::{Draft, Ready};
 use super::gate::Gate;
 use super::path::{Path, Urgency};
 use super::policy::Current;
@@ -273,8 +273,10 @@ impl<'s> Pass<'s> {
         self.store().change(self.session.door.now(), &self.session.actor.id)
     }
     /// Commits a change set together with the event of the call.
-    pub(crate) fn commit<'c>(self, change: impl Into<Change<'c>>) -> Result<u64> {
-        match self.session.door.0.commit(change.into(), self.event.clone()) {
+    pub(crate) fn commit<'c>(self, change: impl Ready<'c>) -> Result<u64> {
+        let mut event = self.event.clone();
+        change.tell(&mut event);
+        match self.session.door.0.commit(change.change(), event) {
             Err(error) => self.refuse(error),
             done => done,
         }
@@ -346,6 +348,25 @@ impl<'s> Pass<'s> {
     /// Verifies the head of the audit log against one kept outside.
     pub(crate) fn verify_audit_head(&self, snapshot: &Snapshot<'_>, outside: Option<&audit::Head>) -> Result<u64> {
         audit::verify_head(&ViewShelf(snapshot.view()), self.store().keys(), outside)
+    }
+    /// What events vouch for, by change set; and the last that was written before the store was salvaged, where it was.
+    pub(super) fn vouched_by_events(&self, snapshot: &Snapshot<'_>) -> Result<(HashMap<u64, [u8; 32]>, Option<u64>)> {
+        let shelf = ViewShelf(snapshot.view());
+        let filter = audit::Filter { witnessed: true, ..audit::Filter::default() };
+        let events = audit::select(&shelf, self.store().keys(), &filter)?;
+        let filter = audit::Filter { kinds: &[EventKind::Repair], ..audit::Filter::default() };
+        let repairs = audit::select(&shelf, self.store().keys(), &filter)?;
+        let salvaged = repairs.iter().rfind(|(_, event)| event.reason == "salvage").map(|(number, _)| *number);
+        let last = salvaged.map(|salvaged| {
+            let after = events.iter().filter(|(number, _)| *number > salvaged).map(|(_, event)| event.commit).min();
+            after.map_or(u64::MAX, |after| after - 1)
+        });
+        // The event that was written with it counts; a later one that says otherwise is not asked.
+        let mut all = HashMap::new();
+        for (_, event) in events {
+            all.entry(event.commit).or_insert(event.witness);
+        }
+        Ok((all, last))
     }
     /// The hashes of what events say was written, by type, pseudonym and version.
     pub(super) fn written_by_events(&self, snapshot: &Snapshot<'_>) -> Result<Written> {

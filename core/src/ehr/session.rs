@@ -17,9 +17,9 @@ use crate::limits::{CallLimits, Limits, Watch};
 use crate::record::Record;
 use crate::schema::ResourceType;
 use crate::search::Query;
-use crate::store::{Cursor, Outcome, PutMeta, Store, Stored};
+use crate::store::{Cursor, Outcome, PutMeta, Snapshot, Store, Stored};
 use crate::time::Timestamp;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A session. It can be used from several threads; dropping it writes the audit events that wait.
@@ -139,9 +139,12 @@ pub struct VerifyReport {
     pub records: u64,
     /// Patients.
     pub patients: u64,
-    /// Of the current records, those whose event names them and has the hash of their content, which fits. Others came by an
-    /// import, or several in one change set; their events have one hash for all.
+    /// Of the current records, those that the event of the change set that wrote them vouches for. Events of stores that were made before
+    /// there were witnesses vouch for what was written one by one alone.
     pub matched: u64,
+    /// Change sets that could not be held against their events any more, because something of them was lost in damage that is on record: a
+    /// salvage, or a chart that was shredded where a block of it did not open.
+    pub unmatched: u64,
 }
 
 impl Session {
@@ -252,6 +255,7 @@ impl Session {
         let mut pass = self.enter_at(Path::History, kind, id)?;
         let found = pass.gate().and_then(|gate| {
             let all = gate.history(kind, id)?;
+            gate.tell(&mut pass.event);
             if all.is_empty() { Err(Code::NotFound.error()) } else { Ok(all) }
         });
         if let Ok(all) = &found {
@@ -269,7 +273,10 @@ impl Session {
         let mut pass = self.enter_asking(Path::Search, kind, query)?;
         let found = Query::parse(kind, query).and_then(|query| {
             let count = on_a_page(options.count, query.count);
-            pass.gate()?.search(&query, options.from, count)
+            let gate = pass.gate()?;
+            let page = gate.search(&query, options.from, count)?;
+            gate.tell_of(&page.records, &mut pass.event)?;
+            Ok(page)
         });
         if let Ok(page) = &found {
             super::trail::say_whose(&mut pass.event, page.records.iter().map(Stored::patient));
@@ -323,7 +330,11 @@ impl Session {
 
     pub(crate) fn chart_for(&self, path: Path, patient: &str) -> Result<Vec<Stored>> {
         let mut pass = self.enter_at(path, ResourceType::PATIENT, patient)?;
-        let found = pass.gate().and_then(|gate| gate.chart_of(patient));
+        let found = pass.gate().and_then(|gate| {
+            let chart = gate.chart_of(patient);
+            gate.tell(&mut pass.event);
+            chart
+        });
         if let Ok(chart) = &found {
             pass.event.patient = chart[0].patient().0;
             pass.event.count = chart.len() as u64;
@@ -340,6 +351,7 @@ impl Session {
         let mut pass = self.enter_at(path, kind, id)?;
         let found = pass.gate().and_then(|gate| {
             let found = if version == 0 { gate.current(kind, id) } else { version_of(&gate, kind, id, version) };
+            gate.tell(&mut pass.event);
             let stored = found?.ok_or_else(|| Code::NotFound.error())?;
             let source = crate::exchange::import::source_name(pass.store(), gate.ungated(), stored.origin().0)?;
             Ok((stored, source))
@@ -553,6 +565,8 @@ fn verified(pass: &Pass<'_>, level: VerifyLevel, outside: Option<&audit::Head>) 
         if !pass.store().check()?.is_sound() {
             return Err(Code::Corrupt.error());
         }
+        let (held, vouched) = held_against_events(pass, &snapshot)?;
+        report.unmatched = held;
         let written = pass.written_by_events(&snapshot)?;
         for patient in snapshot.patients()? {
             report.patients += u64::from(patient != PatientNumber::SHARED);
@@ -562,16 +576,40 @@ fn verified(pass: &Pass<'_>, level: VerifyLevel, outside: Option<&audit::Head>) 
                 stored.record()?;
                 report.records += 1;
                 let pseudonym = Event::pseudonym_of(pass.store().keys(), stored.id());
-                if let Some(digest) = written.get(&(stored.kind().number(), pseudonym, stored.version())) {
-                    if *digest != Active::sha256(&[stored.bytes()]) {
-                        return Err(Code::Corrupt.error());
-                    }
-                    report.matched += 1;
+                let named = written.get(&(stored.kind().number(), pseudonym, stored.version()));
+                if named.is_some_and(|digest| *digest != Active::sha256(&[stored.bytes()])) {
+                    return Err(Code::Corrupt.error());
                 }
+                report.matched += u64::from(named.is_some() || vouched.contains(&stored.commit()));
             }
         }
     }
     Ok(report)
+}
+
+/// Holds every version there is against the event of the change set that wrote it: how many change sets could not be, and those that fit.
+///
+/// # Errors
+/// - `corrupt`: a change set wrote something else than its event vouches for, or has no event.
+fn held_against_events(pass: &Pass<'_>, snapshot: &Snapshot<'_>) -> Result<(u64, HashSet<u64>)> {
+    let said = snapshot.witnesses(&mut || pass.watch().look())?;
+    let (vouched, salvaged) = pass.vouched_by_events(snapshot)?;
+    let first = vouched.keys().min().copied().unwrap_or(u64::MAX);
+    let (mut unmatched, mut fit) = (0, HashSet::new());
+    let commits: BTreeSet<u64> = said.by_commit.keys().chain(vouched.keys()).copied().collect();
+    for commit in commits {
+        let here = said.by_commit.get(&commit).copied();
+        match (vouched.get(&commit), here) {
+            (Some(event), Some(Some(here))) if *event == here => {
+                fit.insert(commit);
+            }
+            (None, _) if commit < first => {} // from before there were witnesses
+            (Some(_), Some(None)) => unmatched += 1,
+            _ if said.lost || salvaged.is_some_and(|last| commit <= last) => unmatched += 1,
+            _ => return Err(Code::Corrupt.error()),
+        }
+    }
+    Ok((unmatched, fit))
 }
 
 /// Reads and checks a record that is to be written; gives it an id where it has none.

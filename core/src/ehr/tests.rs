@@ -228,7 +228,7 @@ fn what_a_record_says_is_matched_with_the_hash_in_the_event_that_wrote_it() {
     let office = ehr.session(Actor::new("office", Role::Administrator), Purpose::Operations).expect("a session");
     let verify = |level| office.verify(level, None);
     let report = verify(super::VerifyLevel::Records).expect("all is as written");
-    assert_eq!((report.records, report.matched), (3, 1), "two came in one change set");
+    assert_eq!((report.records, report.matched, report.unmatched), (3, 3, 0));
     let events = verify(super::VerifyLevel::Log).expect("all is as written").events;
     let head = ehr.audit_head().expect("readable").expect("there");
     assert!(office.verify(super::VerifyLevel::Head, Some(&head)).expect("it continues").events > events);
@@ -245,6 +245,117 @@ fn what_a_record_says_is_matched_with_the_hash_in_the_event_that_wrote_it() {
     ehr.0.note_now(said).expect("it is written");
     assert_eq!(verify(super::VerifyLevel::Records).unwrap_err().code(), Code::Corrupt);
     assert!(verify(super::VerifyLevel::Log).is_ok(), "the log itself is whole");
+}
+
+fn made() -> Ehr {
+    let disk = SmallDisk::of(usize::MAX);
+    let random = Arc::new(SystemRandom::default());
+    let store = Store::create_on(Box::new(disk), &RawKey::new([1; 32]), random, 1 << 20).expect("a store in memory");
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    Ehr(Arc::new(Inner::new(store, Options { clock, ..Options::default() })))
+}
+
+fn observation(id: &str, patient: &str, text: &str) -> Vec<u8> {
+    format!(
+        r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"text":"{text}"}},"subject":{{"reference":"Patient/{patient}"}}}}"#
+    )
+    .into_bytes()
+}
+
+/// A store to which records came in every way there is.
+fn written_in_every_way() -> (Ehr, super::Session, super::Session) {
+    use crate::lifecycle::{Choice, Edit, Reason};
+    let ehr = made();
+    let doctor = ehr.session(Actor::new("dr", Role::Physician), Purpose::Treatment).expect("a session");
+    let office = ehr.session(Actor::new("office", Role::Administrator), Purpose::Operations).expect("a session");
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines: String = ["p", "q", "r"]
+        .iter()
+        .map(|id| {
+            let chart = String::from_utf8(observation(&format!("o-{id}"), id, "imported")).expect("text");
+            format!("{{\"resourceType\":\"Patient\",\"id\":\"{id}\"}}\n{chart}\n{{\"resourceType\":\"Patient\"\n")
+        })
+        .collect();
+    let source = folder.path().join("all.ndjson");
+    std::fs::write(&source, lines).expect("a source");
+    office.import(&source, &Default::default(), &mut ()).expect("it is read");
+    let put = |id: &str, text: &str| super::Write::Put(observation(id, "p", text));
+    doctor.change_set(vec![put("a", "1"), put("b", "1"), put("o-p", "2")]).expect("valid");
+    doctor.change_set(vec![put("a", "2"), super::Write::Delete(observation_kind(), "b".into())]).expect("valid");
+    let why = Reason::new("it was wrong");
+    doctor.amend(&observation("a", "p", "3"), 2, &why).expect("valid");
+    doctor.retract(observation_kind(), "a", 3, &why).expect("it may");
+    doctor.restore(observation_kind(), "a", &why).expect("it may");
+    let parked = doctor.write_merged(&observation("a", "p", "4"), 1).expect("it clashes");
+    let Edit::Parked(number) = parked else { panic!("it clashes") };
+    doctor.settle(number, &Choice::Mine, 5, &why).expect("it may");
+    let (number, _) = (office.quarantine().expect("it may")[0].number, ());
+    office.release(number, Some(br#"{"resourceType":"Patient","id":"s"}"#)).expect_err("another id");
+    (ehr, doctor, office)
+}
+
+fn observation_kind() -> ResourceType {
+    ResourceType::from_name("Observation").expect("of R4")
+}
+
+#[test]
+fn every_version_is_held_against_the_event_of_its_change_set_whatever_wrote_it() {
+    let (_ehr, _doctor, office) = written_in_every_way();
+    let all = |office: &super::Session| office.verify(super::VerifyLevel::Records, None).expect("all is as written");
+    let report = all(&office);
+    assert_eq!((report.records, report.matched, report.unmatched), (7, 7, 0));
+    // What was destroyed since takes nothing from the others.
+    office.shred("q", "asked for").expect("it may");
+    let report = all(&office);
+    assert_eq!((report.records, report.matched, report.unmatched), (5, 5, 0));
+    office.rotate_patient("p", "a leak").expect("it may");
+    assert_eq!(all(&office).matched, 5);
+}
+
+#[test]
+fn what_no_event_vouches_for_is_found_whatever_wrote_the_rest() {
+    use crate::store::PutMeta;
+    let verify =
+        |office: &super::Session| office.verify(super::VerifyLevel::Records, None).map_err(|error| error.code());
+    // A change set that has no event.
+    let (ehr, _doctor, office) = written_in_every_way();
+    let mut change = ehr.0.store.change(Timestamp(9_000_000), "nobody").expect("its turn");
+    let record = crate::record::Record::parse(&observation("o-r", "r", "put there")).expect("a resource");
+    change.put(&record, &PutMeta::DIRECT).expect("written");
+    change.commit().expect("on the disk");
+    assert_eq!(verify(&office), Err(Code::Corrupt));
+    // A version that is taken out of an import without a trace.
+    let (ehr, _doctor, office) = written_in_every_way();
+    let mut change = ehr.0.store.change(Timestamp(9_000_000), "nobody").expect("its turn");
+    change.destroy(observation_kind(), "o-r").expect("taken out");
+    change.commit().expect("on the disk");
+    assert!(verify(&office).is_ok(), "its witness stayed");
+    let mut change = ehr.0.store.change(Timestamp(9_000_000), "nobody").expect("its turn");
+    let mut key = Vec::new();
+    let view = ehr.0.store.snapshot().expect("a view");
+    view.view()
+        .range(crate::store::Table::Block, &[], &[0xff; 9], &mut |block, _| {
+            key = block.to_vec();
+            true
+        })
+        .expect("readable");
+    change.table_remove(crate::store::Table::Block, key).expect("taken out");
+    change.commit().expect("on the disk");
+    assert_eq!(verify(&office), Err(Code::Corrupt));
+}
+
+#[test]
+fn an_event_of_several_records_names_the_patients_they_are_of() {
+    use crate::audit::EventKind;
+    let (_ehr, _doctor, office) = written_in_every_way();
+    let events = office.audit(0, 1000).expect("it may");
+    let of = |kind: EventKind| events.iter().map(|(_, event)| event).filter(move |event| event.kind == kind);
+    let import = of(EventKind::Import).next().expect("recorded");
+    assert_eq!((import.patients.len(), import.count, import.commit > 0), (3, 6, true));
+    let update = of(EventKind::Update).find(|event| event.count == 2).expect("recorded");
+    assert!(update.patient > 0 && update.patient == import.patients[0], "both are of the same");
+    let reported = office.audit_report(super::Report::Patient("q")).expect("it may");
+    assert!(reported.rows.iter().any(|row| row.iter().any(|cell| cell == "import")), "{:?}", reported.rows);
 }
 
 #[test]

@@ -14,6 +14,11 @@ pub(crate) fn say_whose(event: &mut Event, shown: impl Iterator<Item = PatientNu
     event.count = patients.len() as u64;
     patients.sort_unstable();
     patients.dedup();
+    name(event, patients);
+}
+
+/// Says in an event whose records it is about: numbers in order, each once.
+pub(super) fn name(event: &mut Event, mut patients: Vec<u32>) {
     patients.retain(|patient| *patient != PatientNumber::SHARED.0);
     match patients.as_slice() {
         [] => {}

@@ -35,9 +35,11 @@ impl Session {
     /// # Errors
     /// - `not-found`, `denied`, `audit-unavailable`.
     pub fn export_chart(&self, patient: &str) -> Result<Vec<u8>> {
-        let pass = self.enter_at(Route::ExportChart, ResourceType::PATIENT, patient)?;
+        let mut pass = self.enter_at(Route::ExportChart, ResourceType::PATIENT, patient)?;
         let found = pass.gate().and_then(|gate| {
-            let chart = gate.chart_of(patient)?;
+            let chart = gate.chart_of(patient);
+            gate.tell(&mut pass.event);
+            let chart = chart?;
             let statements = travelling(&gate, chart[0].patient(), &chart)?;
             Ok((chart, statements))
         });

@@ -26,6 +26,10 @@ pub trait Host {
     fn slice(&self, _node: Node<'_>, _structure: &str, _name: &str) -> Option<bool> {
         None
     }
+    /// Whether whoever walks over many elements may go on; asked now and then.
+    fn goes_on(&self) -> bool {
+        true
+    }
     /// The definition of an element, as an ElementDefinition.
     fn element_definition<'a>(&'a self, _node: Node<'a>) -> Option<Node<'a>> {
         None

@@ -423,6 +423,16 @@ impl KeyRing {
         self.token_key.mac(&message)[..16].try_into().expect("an HMAC has 32 bytes")
     }
 
+    /// `HMAC-SHA-256[token key]("version", hash)`, each part length-prefixed: what an audit event vouches for a version with.
+    pub(crate) fn witness(&self, hash: &[u8; 32]) -> [u8; 32] {
+        let mut message = Vec::with_capacity(47);
+        for part in [&b"version"[..], hash] {
+            message.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            message.extend_from_slice(part);
+        }
+        self.token_key.mac(&message)
+    }
+
     /// `Ed25519.sign(seed, message)` (RFC 8032): for heads of the audit log. The seed is derived from the root and never stored.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.signing_key.sign(message)

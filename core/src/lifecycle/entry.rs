@@ -198,7 +198,11 @@ impl Session {
     /// - `not-found`: it is not retracted, or not for this session; `denied`, `audit-unavailable`.
     pub fn read_retracted(&self, kind: ResourceType, id: &str) -> Result<Vec<Stored>> {
         let mut pass = self.enter_at(Path::ReadRetracted, kind, id)?;
-        let found = pass.gate().and_then(|gate| gate.retracted(kind, id));
+        let found = pass.gate().and_then(|gate| {
+            let all = gate.retracted(kind, id);
+            gate.tell(&mut pass.event);
+            all
+        });
         let found = found.and_then(|all| if all.is_empty() { Err(Code::NotFound.error()) } else { Ok(all) });
         if let Ok(all) = &found {
             pass.event.patient = all[0].patient().0;
@@ -234,6 +238,7 @@ impl Session {
         let mut pass = self.enter_at(Path::Lineage, kind, id)?;
         let found = pass.gate().and_then(|gate| {
             let all = gate.history(kind, id)?;
+            gate.tell(&mut pass.event);
             if all.is_empty() { Err(Code::NotFound.error()) } else { Ok(all) }
         });
         if let Ok(all) = &found {

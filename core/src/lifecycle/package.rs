@@ -80,7 +80,7 @@ impl Session {
     /// - `not-found`, `denied`, `audit-unavailable`, `audit-broken`.
     pub fn access_package(&self, patient: &str, versions: bool) -> Result<AccessPackage> {
         let mut pass = self.enter_at(Path::AccessPackage, ResourceType::PATIENT, patient)?;
-        let found = packed(&pass, patient, versions);
+        let found = packed(&mut pass, patient, versions);
         if let Ok(package) = &found {
             pass.event.patient = package.records[0].patient().0;
             pass.event.count = (package.records.len() + package.versions.len()) as u64;
@@ -89,7 +89,7 @@ impl Session {
     }
 }
 
-fn packed(pass: &Pass<'_>, patient: &str, versions: bool) -> Result<AccessPackage> {
+fn packed(pass: &mut Pass<'_>, patient: &str, versions: bool) -> Result<AccessPackage> {
     pass.flush()?; // events of reads that wait are part of the log
     let gate = pass.gate()?;
     let records = gate.chart_of(patient)?;
@@ -101,6 +101,7 @@ fn packed(pass: &Pass<'_>, patient: &str, versions: bool) -> Result<AccessPackag
             earlier.extend(all.into_iter().filter(|one| one.version() < record.version() && !one.is_deleted()));
         }
     }
+    gate.tell(&mut pass.event);
     Ok(AccessPackage {
         patient: patient.to_owned(),
         at: pass.now(),

@@ -6,6 +6,7 @@ use super::hold::Hold;
 use super::layout::{self, BLOCK_BYTES, BLOCK_PACKED, BLOCK_RECORDS, Block, Entry, NewSlot, Place, Segment, Slot};
 use super::note::{ChangeKind, Note};
 use super::{Batch, ReadView, Snapshot, State, Store, Table, pair, patient_row, terms};
+use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
 use crate::record::{Compartment, Record};
@@ -82,6 +83,8 @@ pub struct Change<'s> {
     /// Compartments whose keys go with this change set.
     pub(super) forgotten: Vec<(u32, u8)>,
     written: u64,
+    /// Patient, number and witness of each block it wrote.
+    pub(super) blocks_written: Vec<(u32, u32, [u8; 32])>,
     /// The patient of the version written last.
     last_patient: Option<PatientNumber>,
     /// The holds that stand, of the patients that were asked about.
@@ -205,6 +208,7 @@ impl Store {
             resolved: RefCell::default(),
             forgotten: Vec::new(),
             written: 0,
+            blocks_written: Vec::new(),
             last_patient: None,
             holds: HashMap::new(),
             tombstones: None,
@@ -780,6 +784,9 @@ impl Change<'_> {
             *fill = ((3 * *fill + now) / 4).clamp(BLOCK_BYTES / 8, BLOCK_BYTES);
         }
         self.rows.mine.put(Table::Block, pair((patient, block)).to_vec(), packed);
+        let versions: Vec<u8> =
+            slots.iter().flat_map(|new| self.store.version_witness(&new.slot, new.id, new.body)).collect();
+        self.blocks_written.push((patient, block, Active::sha256(&[&versions])));
         for (at, one) in group.iter().enumerate() {
             let place = Place { patient, block, slot: at as u16 };
             self.rows.mine.put(Table::Id, one.key.to_vec(), id_row(place));

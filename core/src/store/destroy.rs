@@ -280,13 +280,21 @@ impl Change<'_> {
     pub(super) fn empty(&mut self, number: (u32, u32), gone: &BTreeSet<u16>) -> Result<()> {
         let place = Place { patient: number.0, block: number.1, slot: 0 };
         let old = self.store.block(&self.rows, place, None, false)?;
+        let parts = |slot: &Slot| (&old.bytes[slot.id.clone()], &old.bytes[slot.body.clone()]);
+        // Of a version that goes its witness stays: the others of its change set can be held against their event.
+        let witnesses: Vec<[u8; 32]> = old
+            .slots
+            .iter()
+            .map(|slot| match parts(slot) {
+                (id, body) if !id.is_empty() => self.store.version_witness(slot, id, body),
+                (_, body) => body.try_into().unwrap_or_default(),
+            })
+            .collect();
         let slots: Vec<NewSlot<'_>> = (0_u16..)
-            .zip(&old.slots)
-            .map(|(at, slot)| match gone.contains(&at) {
-                true => NewSlot { slot: Slot::destroyed(slot.kind), id: &[], body: &[] },
-                false => {
-                    NewSlot { slot: slot.clone(), id: &old.bytes[slot.id.clone()], body: &old.bytes[slot.body.clone()] }
-                }
+            .zip(old.slots.iter().zip(&witnesses))
+            .map(|(at, (slot, witness))| match (gone.contains(&at), parts(slot)) {
+                (true, _) => NewSlot { slot: Slot::destroyed(slot.kind), id: &[], body: witness },
+                (false, (id, body)) => NewSlot { slot: slot.clone(), id, body },
             })
             .collect();
         let plain = layout::write_block(old.commit, old.at, &old.actor, &slots);

@@ -34,6 +34,7 @@ pub mod testing;
 mod tests;
 #[cfg(all(test, target_os = "linux"))]
 mod wiping;
+mod witness;
 mod wraps;
 
 pub(crate) use aside::{AsideKey, AsideKind};

@@ -6,6 +6,7 @@
 
 use super::layout::{self, Place, Reader, Writer};
 use super::moved::Moved;
+use super::witness::Gone;
 use super::{Change, ReadView, Store, Table, lock, pair, patient_row, terms};
 use crate::error::{Code, Result};
 use crate::id::PatientNumber;
@@ -13,7 +14,7 @@ use crate::record::{Compartment, Record, Value};
 use crate::schema::ResourceType;
 use crate::search::extract;
 use crate::vault::{self, Context, RowKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What shredding destroyed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub(super) struct Traces {
     pub(super) damaged: u64,
     /// Ids of records of which a version lies in another chart or compartment.
     pub(super) leads: BTreeSet<[u8; 13]>,
+    /// The blocks, by chart.
+    gone: BTreeMap<(u32, u8), Vec<Gone>>,
 }
 
 impl Change<'_> {
@@ -151,7 +154,7 @@ impl Change<'_> {
             self.forget_aliases(target)?;
         }
         for chart in &gone {
-            self.remove_chart(*chart)?;
+            self.remove_chart(*chart, traces.gone.remove(chart).unwrap_or_default())?;
         }
         if kept.is_empty() {
             self.rows.mine.delete(Table::PatientName, name);
@@ -174,8 +177,8 @@ impl Change<'_> {
         Ok(done)
     }
 
-    /// Takes out blocks, index and key of a compartment; remembers how many blocks there were.
-    fn remove_chart(&mut self, chart: (u32, u8)) -> Result<()> {
+    /// Takes out blocks, index and key of a compartment; remembers how many blocks there were, and their witnesses.
+    fn remove_chart(&mut self, chart: (u32, u8), blocks: Vec<Gone>) -> Result<()> {
         let (first, last) = layout::numbers(chart.1);
         let next = self.next_number(Table::Block, chart)?;
         let (from, to) = (pair((chart.0, first)), [&pair((chart.0, last))[..], &[0]].concat());
@@ -191,7 +194,8 @@ impl Change<'_> {
             self.rows.mine.delete(Table::Lifecycle, key);
         }
         self.rows.mine.delete(Table::Patient, patient_row(chart).to_vec());
-        let (key, value) = self.store.gone_row(chart, next)?;
+        let (_, before) = self.store.gone(&self.rows, chart)?;
+        let (key, value) = self.store.gone_row(chart, next, &[before, blocks].concat())?;
         self.rows.mine.put(Table::Meta, key, value);
         Ok(())
     }
@@ -251,8 +255,11 @@ impl Store {
             let opened = key.as_ref().and_then(|key| self.block(view, place, Some(key), false).ok());
             let Some(opened) = opened else {
                 traces.damaged += 1;
+                traces.gone.entry(chart).or_default().push(Gone { block, witness: None });
                 continue;
             };
+            let witness = self.block_witness(&opened).map(|witness| (opened.commit, witness));
+            traces.gone.entry(chart).or_default().push(Gone { block, witness });
             for slot in opened.slots.iter().filter(|slot| !slot.id.is_empty()) {
                 traces.versions += 1;
                 let Ok(id) = std::str::from_utf8(&opened.bytes[slot.id.clone()]) else { continue };
@@ -293,14 +300,26 @@ impl Store {
 
     /// The number of the first block of a compartment that was not shredded.
     pub(super) fn gone_before(&self, view: &dyn ReadView, chart: (u32, u8)) -> Result<u32> {
-        let Some(sealed) = view.get(Table::Meta, &gone_key(chart))? else { return Ok(layout::numbers(chart.1).0) };
-        let plain = vault::open(self.keys.store_key(), &self.gone_context(chart), &sealed)?;
-        Reader { rest: &plain }.small()
+        Ok(self.gone(view, chart)?.0)
     }
 
-    pub(super) fn gone_row(&self, chart: (u32, u8), next: u32) -> Result<(Vec<u8>, Vec<u8>)> {
+    /// That number, and the blocks that were shredded.
+    pub(super) fn gone(&self, view: &dyn ReadView, chart: (u32, u8)) -> Result<(u32, Vec<Gone>)> {
+        let Some(sealed) = view.get(Table::Meta, &gone_key(chart))? else {
+            return Ok((layout::numbers(chart.1).0, Vec::new()));
+        };
+        read_gone(&vault::open(self.keys.store_key(), &self.gone_context(chart), &sealed)?)
+    }
+
+    /// `next block number, { block number, change set number + 1 (0: not known), witness 32? }*`
+    pub(super) fn gone_row(&self, chart: (u32, u8), next: u32, blocks: &[Gone]) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut plain = Writer::default();
         plain.number(next.into());
+        for Gone { block, witness } in blocks {
+            plain.number((*block).into());
+            plain.number(witness.map_or(0, |(commit, _)| commit + 1));
+            plain.0.extend(witness.iter().flat_map(|(_, witness)| witness));
+        }
         let sealed = vault::seal(self.keys.store_key(), &self.gone_context(chart), &plain.0, &*self.random)?;
         Ok((gone_key(chart), sealed))
     }
@@ -337,6 +356,18 @@ impl Store {
     pub(super) fn aliased_key(&self, target: &str) -> Vec<u8> {
         [&b"aliased "[..], &self.keys.token("aliased", &[target.as_bytes()])].concat()
     }
+}
+
+/// What a row of a shredded compartment says.
+pub(super) fn read_gone(plain: &[u8]) -> Result<(u32, Vec<Gone>)> {
+    let mut reader = Reader { rest: plain };
+    let (next, mut blocks) = (reader.small()?, Vec::new());
+    while !reader.rest.is_empty() {
+        let (block, commit) = (reader.small()?, reader.number()?);
+        let witness = if commit > 0 { Some((commit - 1, reader.array()?)) } else { None };
+        blocks.push(Gone { block, witness });
+    }
+    Ok((next, blocks))
 }
 
 pub(super) fn gone_key(chart: (u32, u8)) -> Vec<u8> {

@@ -5,10 +5,10 @@ use super::run::Run;
 use super::unreadable;
 use crate::error::{Code, Result};
 use crate::json;
-use crate::limits::Limits;
+use crate::limits::{Limits, Watch};
 use crate::package::{Manifest, Package, Packages};
 use crate::record::Record;
-use crate::report::{Report, Severity};
+use crate::report::{Issue, Report, Severity};
 use crate::terminology::Source;
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::xml;
@@ -203,6 +203,9 @@ impl Builder {
     }
 }
 
+/// Bytes that a value of a record takes while it is checked, beside its own: its row, and what is noted about it.
+const ROW: usize = 64;
+
 impl Validator {
     /// Starts a validator that knows R4 only.
     pub fn builder() -> Builder {
@@ -211,12 +214,50 @@ impl Validator {
 
     /// Checks a resource as JSON or XML text. Text that cannot be read is one fatal finding, so there is always a report.
     pub fn validate(&self, bytes: &[u8]) -> Report {
-        let limits = &self.0.options.limits;
+        self.read(bytes, &self.0.options.limits, &Watch::default())
+    }
+
+    /// As [`Validator::validate`], for as long as the watch lets it, in the memory it gives; see [`crate::limits::CallLimits::begin`]. There is no
+    /// report of a part. One watch may be for many records: its time runs on.
+    ///
+    /// # Example
+    /// ```
+    /// use ehrcore::limits::{CallLimits, CancelToken};
+    /// use ehrcore::time::SystemClock;
+    /// # fn main() -> ehrcore::error::Result<()> {
+    /// let validator = ehrcore::validate::Validator::builder().build()?;
+    /// let token = CancelToken::new();
+    /// let limits = CallLimits { cancel: Some(token.clone()), ..CallLimits::default() };
+    /// let watch = limits.begin(&(std::sync::Arc::new(SystemClock) as _));
+    /// assert!(validator.validate_within(br#"{"resourceType":"Patient"}"#, &watch)?.is_valid());
+    /// token.cancel();
+    /// assert!(validator.validate_within(br#"{"resourceType":"Patient"}"#, &watch).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - `cancelled`, `deadline`; `limit-memory`: the record, as it is held to be checked, takes more than the watch gives.
+    pub fn validate_within(&self, bytes: &[u8], watch: &Watch) -> Result<Report> {
+        watch.look()?;
+        watch.hold(bytes.len())?;
+        let own = &self.0.options.limits;
+        let nodes = watch.memory().saturating_sub(bytes.len()) / ROW;
+        let report = self.read(bytes, &Limits { nodes: own.nodes.min(nodes), ..*own }, watch);
+        let cut = |issue: &Issue| issue.severity == Severity::Fatal && issue.code == Code::LimitCount;
+        if nodes < own.nodes && report.issues().iter().any(cut) {
+            return Err(Code::LimitMemory.error());
+        }
+        watch.look()?;
+        Ok(report)
+    }
+
+    fn read(&self, bytes: &[u8], limits: &Limits, watch: &Watch) -> Report {
         let report = if xml::is_xml(bytes) {
-            xml::read_with(bytes, limits, |structure, record| self.finish(structure, record, &[]))
+            xml::read_with(bytes, limits, |structure, record| self.finish(structure, record, &[], watch))
                 .map(|parsed| parsed.report)
         } else {
-            json::read(bytes, limits).map(|parsed| self.finish(parsed.report, &parsed.record, &[]))
+            json::read(bytes, limits).map(|parsed| self.finish(parsed.report, &parsed.record, &[], watch))
         };
         report.unwrap_or_else(|error| unreadable(&error))
     }
@@ -229,7 +270,7 @@ impl Validator {
     /// Checks a record against these profiles too.
     pub fn validate_against(&self, record: &Record, profiles: &[&str]) -> Report {
         match json::read(record.original(), &self.0.options.limits) {
-            Ok(parsed) => self.finish(parsed.report, &parsed.record, profiles),
+            Ok(parsed) => self.finish(parsed.report, &parsed.record, profiles, &Watch::default()),
             Err(error) => unreadable(&error),
         }
     }
@@ -240,10 +281,10 @@ impl Validator {
         (definitions, profiles, entries, options)
     }
 
-    fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str]) -> Report {
+    fn finish(&self, mut structure: Report, record: &Record, profiles: &[&str], watch: &Watch) -> Report {
         let inner = &*self.0;
         let asked: Vec<&str> = inner.profiles.iter().map(String::as_str).chain(profiles.iter().copied()).collect();
-        structure.append(Run::new(&inner.definitions, &inner.options, record).whole(&asked, &inner.entries));
+        structure.append(Run::new(&inner.definitions, &inner.options, record, watch).whole(&asked, &inner.entries));
         if !inner.options.contained {
             structure = structure.without(|issue| issue.path.contains(".contained["));
         }
@@ -255,5 +296,55 @@ impl Validator {
 impl std::fmt::Debug for Validator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Validator({} packages)", self.0.definitions.packages().all().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{CallLimits, CancelToken};
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    /// A clock on which each question takes a microsecond.
+    #[derive(Default)]
+    struct Ticking(AtomicI64);
+    impl Clock for Ticking {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.fetch_add(1, Ordering::SeqCst))
+        }
+    }
+
+    fn many(names: usize) -> Vec<u8> {
+        let names = vec![r#"{"given":["a","b"],"family":"c"}"#; names].join(",");
+        format!(r#"{{"resourceType":"Patient","name":[{names}]}}"#).into_bytes()
+    }
+
+    #[test]
+    fn a_long_validation_ends_on_the_way_when_its_time_is_over() {
+        let validator = Validator::builder().build().expect("R4");
+        let clock: Arc<dyn Clock> = Arc::new(Ticking::default());
+        let watch =
+            |micros| CallLimits { time: Some(Duration::from_micros(micros)), ..CallLimits::default() }.begin(&clock);
+        let code =
+            |record: &[u8], micros| validator.validate_within(record, &watch(micros)).map_err(|error| error.code());
+        assert!(code(&many(3), 20).is_ok_and(|report| report.is_valid()));
+        assert_eq!(code(&many(3000), 20).map(|_| ()), Err(Code::Deadline));
+        assert!(code(&many(3000), 100_000).is_ok_and(|report| report.is_valid()));
+    }
+
+    #[test]
+    fn a_validation_can_be_cancelled_and_holds_no_more_than_it_may() {
+        let validator = Validator::builder().build().expect("R4");
+        let clock: Arc<dyn Clock> = Arc::new(Ticking::default());
+        let token = CancelToken::new();
+        let limits = CallLimits { cancel: Some(token.clone()), memory: Some(20_000), ..CallLimits::default() };
+        let code =
+            |record: &[u8]| validator.validate_within(record, &limits.begin(&clock)).map_err(|error| error.code());
+        assert!(code(&many(20)).is_ok_and(|report| report.is_valid()));
+        assert_eq!(code(&many(100)).map(|_| ()), Err(Code::LimitMemory), "its values");
+        assert_eq!(code(&many(3000)).map(|_| ()), Err(Code::LimitMemory), "its bytes");
+        token.cancel();
+        assert_eq!(code(&many(3)).map(|_| ()), Err(Code::Cancelled));
     }
 }

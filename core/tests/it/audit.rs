@@ -133,6 +133,47 @@ fn an_event_says_with_what_and_in_which_session_and_the_log_has_no_id_and_no_que
 }
 
 #[test]
+fn every_call_about_records_says_which_rule_decided_and_on_account_of_which_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let (doctor, office) = (physician(&ehr), administrator(&ehr));
+    let record = |text: &str| {
+        format!(
+            r#"{{"resourceType":"Observation","id":"o","meta":{{"security":[{{"code":"SUD"}},{{"code":"R"}}]}},"status":"final","code":{{"text":"{text}"}},"subject":{{"reference":"Patient/p"}}}}"#
+        )
+        .into_bytes()
+    };
+    let o = kind("Observation");
+    let why = ehrcore::lifecycle::Reason::new("it was wrong");
+    doctor.write(br#"{"resourceType":"Patient","id":"p"}"#).expect("it is valid");
+    let before = office.audit(0, 1000).expect("it may").last().expect("there").0;
+    doctor.write(&record("one")).expect("create");
+    doctor.write(&record("two")).expect("update");
+    doctor.amend(&record("three"), 2, &why).expect("amend");
+    doctor.search(o, "status=final", SearchOptions::default()).expect("search");
+    doctor.history(o, "o").expect("history");
+    doctor.lineage(o, "o").expect("history");
+    doctor.read(o, "o").expect("read");
+    doctor.provenance(o, "o", 0).expect("read");
+    doctor.chart("p").expect("chart");
+    doctor.export_chart("p").expect("export");
+    doctor.retract(o, "o", 3, &why).expect("retract");
+    doctor.read_retracted(o, "o").expect("history");
+    doctor.restore(o, "o", &why).expect("restore");
+    doctor.delete(o, "o").expect("delete");
+    let events = office.audit(before + 1, 1000).expect("it may");
+    let mut seen = BTreeSet::new();
+    for (_, event) in
+        events.iter().filter(|(_, event)| event.actor == "dr-grey" && event.kind != EventKind::SessionOpen)
+    {
+        let said = (event.rule, event.labels.as_str(), event.compartment);
+        assert_eq!(said, (1, "R SUD", 1), "{}", event.kind.name());
+        seen.insert(event.kind.name());
+    }
+    assert_eq!(seen.len(), 11, "{seen:?}");
+}
+
+#[test]
 fn an_export_is_verified_by_a_program_that_is_not_ours_and_holds_only_an_older_head() {
     let python = Command::new("python3").arg("--version").output();
     if !python.is_ok_and(|done| done.status.success()) {

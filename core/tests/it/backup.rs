@@ -101,7 +101,7 @@ fn a_full_copy_and_its_increments_give_each_state_back_and_another_order_none() 
     let file = |n: usize| folder.path().join(format!("copy{n}"));
     let (mut states, mut copies) = (Vec::new(), Vec::new());
     for n in 0..4 {
-        for k in 0..if n == 0 { 300 } else { 3 } {
+        for k in 0..if n == 0 { 400 } else { 3 } {
             doctor.change_set(set(n * 100 + k)).expect("it writes");
             doctor.change_set(vec![set(k).swap_remove(2)]).expect("it writes");
         }

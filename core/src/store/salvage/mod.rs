@@ -12,7 +12,7 @@ mod rebuild;
 mod tests;
 mod tree;
 
-use super::layout::{self, Block, Place, Reader, Slot};
+use super::layout::{self, Block, Place, Slot};
 use super::pages::{Wreck, key_headers};
 use super::{STATE, State, Table, embedded, wraps};
 use crate::error::{Code, Result};
@@ -581,10 +581,16 @@ impl<'w> Survey<'w> {
 
     /// The number of the first block of a chart that was not shredded.
     fn gone_before(&self, chart: (u32, u8)) -> u32 {
-        let first = layout::numbers(chart.1).0;
-        let Some(sealed) = self.meta.get(&super::shred::gone_key(chart)) else { return first };
-        let opened = vault::open(self.keys.store_key(), &self.context(chart, RowKind::Erased, 0), sealed);
-        opened.ok().and_then(|plain| Reader { rest: &plain }.small().ok()).unwrap_or(first)
+        self.gone(chart).0
+    }
+
+    /// That number, and the blocks that were shredded.
+    fn gone(&self, chart: (u32, u8)) -> (u32, Vec<super::witness::Gone>) {
+        let opened = self.meta.get(&super::shred::gone_key(chart)).and_then(|sealed| {
+            vault::open(self.keys.store_key(), &self.context(chart, RowKind::Erased, 0), sealed).ok()
+        });
+        let read = opened.and_then(|plain| super::shred::read_gone(&plain).ok());
+        read.unwrap_or_else(|| (layout::numbers(chart.1).0, Vec::new()))
     }
 
     /// Counts what became of every record.

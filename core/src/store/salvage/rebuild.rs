@@ -157,7 +157,8 @@ fn write_rows(survey: &Survey<'_>, store: &Store, header: &[u8], watch: &Watch) 
         .collect();
     for chart in lost {
         if let Some(next) = survey.next.get(&chart) {
-            let (key, value) = store.gone_row(chart, (*next).max(survey.gone_before(chart)))?;
+            let (before, blocks) = survey.gone(chart);
+            let (key, value) = store.gone_row(chart, (*next).max(before), &blocks)?;
             rows.put(Table::Meta, key, value)?;
         }
     }

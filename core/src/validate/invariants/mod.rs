@@ -20,6 +20,9 @@ use rules::{Plan, Planned, Rule, rules};
 /// Findings kept of one record; the rest are counted.
 const MOST_FINDINGS: usize = 10_000;
 
+/// After so many values it is asked whether the walk may go on.
+const LOOK_EACH: usize = 256;
+
 /// Adds what breaks a rule of R4 to the report, in the order of the text.
 pub(crate) fn check(record: &Record, host: &dyn Host, report: &mut Report) {
     Walk::over(record, host, true).report(report);
@@ -56,6 +59,9 @@ impl<'a> Walk<'a> {
         let mut walk = Walk { tree, host, open: Vec::new(), found: Vec::new(), over: 0, quick };
         let rules = rules();
         for (at, row) in tree.rows.iter().enumerate() {
+            if at.is_multiple_of(LOOK_EACH) && !host.goes_on() {
+                break;
+            }
             if row.type_id != Row::NONE && rules.is_of_interest(row.type_id, row.element) {
                 walk.visit(at, row);
             }

@@ -114,6 +114,9 @@ impl Host for Known<'_, '_> {
             None => literal_kind_of(reference).and_then(|kind| BARE.get(kind.name())).map(Record::root),
         }
     }
+    fn goes_on(&self) -> bool {
+        self.run.goes_on()
+    }
     fn member_of(&self, item: &Value<'_>, value_set: &str) -> Option<bool> {
         let node = item.element()?.node().filter(|node| self.is_here(*node))?;
         self.run.is_member(self.run.record.node(node.at()), value_set)
@@ -125,7 +128,7 @@ impl Host for Known<'_, '_> {
         let definitions: &Definitions = self.run.definitions;
         let profile = definitions.profile(profile)?;
         // A run of its own: the one that asks is in the middle of something.
-        let mut run = Run::new(definitions, self.run.options, self.run.record);
+        let mut run = Run::new(definitions, self.run.options, self.run.record, self.run.watch);
         let node = self.run.record.node(node.at());
         let resource = run.enclosing(node);
         Some(run.conforms(Item::of(node), profile, resource))

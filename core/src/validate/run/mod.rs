@@ -17,6 +17,7 @@ use super::validator::Entry;
 use super::{Options, invariants, questionnaire};
 use crate::error::Code;
 use crate::json;
+use crate::limits::Watch;
 use crate::package::hash::{Map, Set};
 use crate::record::{Node, NodeKind, Record, Row};
 use crate::report::{Issue, Report, Severity};
@@ -33,6 +34,7 @@ pub(super) struct Run<'a> {
     definitions: &'a Definitions,
     options: &'a Options,
     record: &'a Record,
+    watch: &'a Watch,
     resources: Vec<Resource<'a>>,
     /// What resources of a Bundle are called: their full URLs.
     addresses: Map<Cow<'a, str>, Vec<usize>>,
@@ -80,15 +82,24 @@ struct Finding {
 /// A validation takes no more steps than this many for each value of the record, and as many at least as a small one needs.
 const STEPS_EACH: u64 = 2_000;
 const STEPS_LEAST: u64 = 1 << 22;
+/// After so many steps it is asked whether the validation may go on.
+const LOOK_EACH: u64 = 256;
 /// Profiles within profiles.
 const DEEPEST: usize = 100;
 
 impl<'a> Run<'a> {
-    pub(super) fn new(definitions: &'a Definitions, options: &'a Options, record: &'a Record) -> Self {
+    /// `watch` ends it early: then what was found is not all, and whoever gave it asks it.
+    pub(super) fn new(
+        definitions: &'a Definitions,
+        options: &'a Options,
+        record: &'a Record,
+        watch: &'a Watch,
+    ) -> Self {
         let mut run = Run {
             definitions,
             options,
             record,
+            watch,
             resources: Vec::new(),
             addresses: Map::default(),
             found: Vec::new(),
@@ -342,7 +353,15 @@ impl<'a> Run<'a> {
     /// Takes a step; false where there are none left.
     fn step(&mut self) -> bool {
         self.steps = self.steps.saturating_sub(1);
+        if self.steps.is_multiple_of(LOOK_EACH) && !self.goes_on() {
+            self.steps = 0;
+        }
         self.steps > 0
+    }
+
+    /// Whether the one who asked still wants it.
+    pub(super) fn goes_on(&self) -> bool {
+        self.watch.look().is_ok()
     }
 
     fn report(self) -> Report {

@@ -8,23 +8,6 @@ use ehrcore::limits::CallLimits;
 use ehrcore::store::{CheckReport, Checked};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// What a call may take.
-#[derive(clap::Args, Clone)]
-pub(crate) struct Bounds {
-    /// Give up after so many seconds; nothing half done stays
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<f64>,
-}
-
-impl Bounds {
-    pub(crate) fn limits(&self) -> Result<CallLimits, Failure> {
-        let time = self.timeout.map(Duration::try_from_secs_f64).transpose();
-        let time = time.map_err(|_| Failure::Usage("a timeout is a number of seconds"))?;
-        Ok(CallLimits { time, ..CallLimits::default() })
-    }
-}
 
 fn file_json(file: &Checked) -> Value {
     json!({"pages": file.pages, "free": file.free, "map": file.map, "mended": file.mended, "recovered": file.recovered,
@@ -67,11 +50,11 @@ fn print_report(report: &CheckReport) {
     }
 }
 
-pub(crate) fn check(access: &Access, bounds: &Bounds, as_json: bool) -> Done {
+pub(crate) fn check(access: &Access, as_json: bool) -> Done {
     let source = key(access.key_file.clone(), false)?;
     // The file first, as it lies there: what a session writes would take free slots.
     let before = Ehr::condition(&access.store, &*source, Options::default())?;
-    let session = administrator(access)?.with_limits(bounds.limits()?);
+    let session = administrator(access)?;
     let bar = bar(0);
     let mut report = session.check(None, &mut |done, of| {
         bar.set_length(of);
@@ -90,8 +73,8 @@ pub(crate) fn check(access: &Access, bounds: &Bounds, as_json: bool) -> Done {
     if report.is_sound() { Ok(()) } else { Err(Failure::Findings) }
 }
 
-pub(crate) fn backup(access: &Access, out: &Path, since: Option<PathBuf>, bounds: &Bounds, as_json: bool) -> Done {
-    let session = administrator(access)?.with_limits(bounds.limits()?);
+pub(crate) fn backup(access: &Access, out: &Path, since: Option<PathBuf>, as_json: bool) -> Done {
+    let session = administrator(access)?;
     let bar = bar(0);
     let mut steps = |done: u64, of: u64| {
         bar.set_length(of * 4096);
@@ -126,7 +109,7 @@ pub(crate) fn restore(chain: &[PathBuf], into: &Path, key_file: Option<PathBuf>,
 
 pub(crate) fn repair(access: &Access, copies: &[PathBuf], into: &Path, allow_older: bool, as_json: bool) -> Done {
     let copies: Vec<&Path> = copies.iter().map(AsRef::as_ref).collect();
-    let how = RepairOptions { actor: &access.actor, allow_older, limits: CallLimits::default() };
+    let how = RepairOptions { actor: &access.actor, allow_older, limits: access.limits()? };
     let source = key(access.key_file.clone(), false)?;
     let done = Ehr::repair(&access.store, &copies, into, &how, &*source, &Options::default())?;
     if as_json {

@@ -21,8 +21,10 @@ mod validate;
 
 use clap::{Parser, Subcommand};
 use ehrcore::error::{Code, Error};
+use ehrcore::limits::CallLimits;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Keep, check, find and exchange FHIR R4 health records in one encrypted file.
 #[derive(Parser)]
@@ -48,7 +50,7 @@ Example:
   ehr search clinic.ehr Patient name=smith --key-file clinic.key";
 
 /// How a store is opened and by whom.
-#[derive(clap::Args, Clone)]
+#[derive(clap::Args, Clone, Default)]
 pub(crate) struct Access {
     /// The store
     store: PathBuf,
@@ -76,6 +78,18 @@ pub(crate) struct Access {
     /// A second factor was checked
     #[arg(long)]
     mfa: bool,
+    /// In whose name they act: the id kept in the audit log
+    #[arg(long, env = "EHR_ON_BEHALF_OF")]
+    on_behalf_of: Option<String>,
+    /// The device or address they act from
+    #[arg(long, env = "EHR_DEVICE")]
+    device: Option<String>,
+    /// The program they act through
+    #[arg(long, env = "EHR_CLIENT")]
+    client: Option<String>,
+    /// Give up after so many seconds; nothing half done stays
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
     /// The anchor: a file elsewhere that remembers how far the store had come; an older store put back does not open with it
     #[arg(long, env = "EHR_ANCHOR")]
     anchor: Option<PathBuf>,
@@ -85,6 +99,20 @@ pub(crate) struct Access {
     /// Go on with a store that is older than its anchor, as after a restore; the reason, for the audit log
     #[arg(long, requires = "anchor")]
     accept_older: Option<String>,
+}
+
+impl Access {
+    /// What the calls of the command may take.
+    pub(crate) fn limits(&self) -> Result<CallLimits, Failure> {
+        within(self.timeout)
+    }
+}
+
+/// Limits of so many seconds.
+pub(crate) fn within(seconds: Option<f64>) -> Result<CallLimits, Failure> {
+    let time = seconds.map(Duration::try_from_secs_f64).transpose();
+    let time = time.map_err(|_| Failure::Usage("a timeout is a number of seconds"))?;
+    Ok(CallLimits { time, ..CallLimits::default() })
 }
 
 #[derive(Subcommand)]
@@ -194,12 +222,26 @@ enum Command {
         #[arg(long)]
         html: Option<PathBuf>,
     },
+    /// Look at one patient's chart in an emergency; it is on record before anything is shown. Takes --mfa
+    BreakGlass {
+        #[command(flatten)]
+        access: Access,
+        /// The patient's id
+        patient: String,
+        /// Why: kept in the audit log
+        #[arg(long)]
+        reason: String,
+        /// Show this record, Type/id, and not the list of all
+        #[arg(long)]
+        record: Option<String>,
+        /// Write the chart page, one HTML file that needs nothing else, to this file
+        #[arg(long, conflicts_with = "record")]
+        html: Option<PathBuf>,
+    },
     /// Look at everything: every byte of the file, every record, every index, the audit log
     Check {
         #[command(flatten)]
         access: Access,
-        #[command(flatten)]
-        bounds: care::Bounds,
     },
     /// Copy the store to a new file, all of it or what is new since an earlier copy
     Backup {
@@ -210,8 +252,6 @@ enum Command {
         /// Only what is new since this copy
         #[arg(long, value_name = "COPY")]
         since: Option<PathBuf>,
-        #[command(flatten)]
-        bounds: care::Bounds,
     },
     /// Put a full copy and the increments that follow it together to a store
     Restore {
@@ -247,7 +287,7 @@ enum Command {
         target: salvage::Target,
     },
     /// Show the audit log; report on it, export it with proofs, print its signed head
-    Audit(audit::Options),
+    Audit(Box<audit::Options>),
     /// Verify the audit log and every record
     Verify {
         #[command(flatten)]
@@ -342,14 +382,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::History { access, record } => store::history(&access, &record, json),
         Command::Export { access, out, patient } => store::export(&access, &out, patient, json),
         Command::Chart { access, patient, html } => store::chart(&access, &patient, html, json),
-        Command::Check { access, bounds } => care::check(&access, &bounds, json),
-        Command::Backup { access, out, since, bounds } => care::backup(&access, &out, since, &bounds, json),
+        Command::BreakGlass { access, patient, reason, record, html } => {
+            store::break_glass(&access, &patient, &reason, record.as_deref(), html, json)
+        }
+        Command::Check { access } => care::check(&access, json),
+        Command::Backup { access, out, since } => care::backup(&access, &out, since, json),
         Command::Restore { chain, into, key_file } => care::restore(&chain, &into, key_file, json),
         Command::Repair { access, copies, into, allow_older } => {
             care::repair(&access, &copies, &into, allow_older, json)
         }
         Command::Salvage { access, target } => salvage::run(&access, &target, json),
-        Command::Audit(options) => audit::run(options, json),
+        Command::Audit(options) => audit::run(*options, json),
         Command::Verify { access } => store::verify(&access, json),
         Command::Quarantine { access, release, with } => store::quarantine(&access, release, with, json),
         Command::Ledger { access } => store::ledger(&access),

@@ -107,7 +107,7 @@ fn opened(access: &Access, role: Role, purpose: Purpose) -> Result<(Ehr, Session
     let actor = actor(access, role);
     let options = Options { anchor: anchoring(access), ..Options::default() };
     let ehr = Ehr::open(&access.store, &*key(access.key_file.clone(), false)?, options)?;
-    let session = ehr.session(actor, purpose)?;
+    let session = ehr.session(actor, purpose)?.with_limits(access.limits()?);
     Ok((ehr, session))
 }
 
@@ -129,6 +129,9 @@ pub(crate) fn actor(access: &Access, role: Role) -> Actor {
     actor.patient = access.bound_to.clone();
     actor.reference = access.reference.clone();
     actor.organization = access.organization.clone();
+    actor.on_behalf_of = access.on_behalf_of.clone();
+    actor.device = access.device.clone();
+    actor.client = access.client.clone();
     actor
 }
 
@@ -303,6 +306,38 @@ pub(crate) fn chart(access: &Access, patient: &str, html: Option<PathBuf>, as_js
     Ok(session.close()?)
 }
 
+pub(crate) fn break_glass(
+    access: &Access,
+    patient: &str,
+    reason: &str,
+    record: Option<&str>,
+    html: Option<PathBuf>,
+    as_json: bool,
+) -> Done {
+    let record = record.map(type_and_id).transpose()?;
+    let session = clinician(access)?;
+    let emergency = session.break_glass(patient, reason)?;
+    if let Some((until, reference)) = emergency.emergency() {
+        eprintln!("emergency access to one patient, on record as {reference:016x}, until {}", until.to_rfc3339());
+    }
+    match (record, html) {
+        (Some((kind, id)), _) => {
+            let stored = emergency.read(kind, id)?;
+            let mut out = std::io::stdout().lock();
+            out.write_all(stored.bytes())?;
+            out.write_all(b"\n")?;
+        }
+        (None, Some(file)) => std::fs::write(file, emergency.chart_page(patient)?)?,
+        (None, None) => {
+            for stored in emergency.chart(patient)? {
+                println!("{}", if as_json { version_json(&stored).to_string() } else { version_line(&stored) });
+            }
+        }
+    }
+    emergency.close()?;
+    Ok(session.close()?)
+}
+
 pub(crate) fn audit(access: &Access, from: u64, count: usize, as_json: bool) -> Done {
     let session = administrator(access)?;
     for (sequence, event) in session.audit(from, count)? {
@@ -334,12 +369,19 @@ pub(crate) fn verify(access: &Access, as_json: bool) -> Done {
     let session = administrator(access)?;
     let report = session.verify(VerifyLevel::Records, None)?;
     if as_json {
-        println!("{}", json!({"events": report.events, "records": report.records, "patients": report.patients}));
+        println!(
+            "{}",
+            json!({"events": report.events, "records": report.records, "patients": report.patients,
+                "matched": report.matched, "unmatched": report.unmatched})
+        );
     } else {
         println!(
             "{} audit events, {} records of {} patients: all as written",
             report.events, report.records, report.patients
         );
+        if report.unmatched > 0 {
+            println!("{} change sets cannot be held against their events: part of them was lost", report.unmatched);
+        }
     }
     Ok(session.close()?)
 }

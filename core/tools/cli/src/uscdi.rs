@@ -81,13 +81,7 @@ fn of_store(options: &Options, coverage: &mut Coverage) -> Done {
         actor: options.actor.clone(),
         role: options.role.clone(),
         purpose: options.purpose.clone(),
-        bound_to: None,
-        reference: None,
-        organization: None,
-        mfa: false,
-        anchor: None,
-        anchor_begin: false,
-        accept_older: None,
+        ..Access::default()
     };
     let session = clinician(&access)?;
     if let Some(patient) = &options.patient {

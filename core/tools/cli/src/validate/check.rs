@@ -2,7 +2,7 @@
 
 use super::source::{Group, Source, Text};
 use ehrcore::error::Code;
-use ehrcore::limits::Limits;
+use ehrcore::limits::{Limits, Watch};
 use ehrcore::report::Report;
 use ehrcore::validate::{self, Validator};
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub(super) struct Checker {
     pub(super) characters: bool,
     /// With profiles and invariants; without it, structure only.
     pub(super) validator: Option<Validator>,
+    /// How long it may go on: asked again by who takes the results.
+    pub(super) watch: Watch,
 }
 
 /// What was found in one group.
@@ -35,10 +37,11 @@ pub(super) struct Resource {
 impl Checker {
     fn check(&self, bytes: &[u8]) -> Report {
         let checked = catch_unwind(AssertUnwindSafe(|| match &self.validator {
-            Some(validator) => validator.validate(bytes),
-            None => validate::text(bytes, &Limits::DEFAULT),
+            Some(validator) => validator.validate_within(bytes, &self.watch),
+            None => self.watch.look().map(|()| validate::text(bytes, &Limits::DEFAULT)),
         }));
-        let report = checked.unwrap_or_else(|_| validate::unreadable(&Code::Internal.error()));
+        let report = checked.unwrap_or_else(|_| Err(Code::Internal.error()));
+        let report = report.unwrap_or_else(|error| validate::unreadable(&error));
         if self.characters && !bytes.is_ascii() { in_characters(bytes, report) } else { report }
     }
 
@@ -166,7 +169,7 @@ mod tests {
         let (_folder, files) = texts(40);
         for threads in [1, 2, 5] {
             let (mut seen, mut lines) = (Vec::new(), Vec::new());
-            let checker = Checker { characters: false, validator: None };
+            let checker = Checker { characters: false, validator: None, watch: Watch::default() };
             let done: Result<(), ()> = run(Source::new(&files), &checker, threads, |checked| {
                 seen.push((checked.file, checked.resources.len()));
                 lines.push(checked.resources.last().expect("the last line is wrong").line);
@@ -181,16 +184,23 @@ mod tests {
     #[test]
     fn who_takes_the_results_may_stop() {
         let (_folder, files) = texts(60);
-        let done = run(Source::new(&files), &Checker { characters: false, validator: None }, 3, |checked| {
-            if checked.file == 5 { Err(checked.file) } else { Ok(()) }
-        });
+        let done = run(
+            Source::new(&files),
+            &Checker { characters: false, validator: None, watch: Watch::default() },
+            3,
+            |checked| {
+                if checked.file == 5 { Err(checked.file) } else { Ok(()) }
+            },
+        );
         assert_eq!(done, Err(5));
     }
 
     #[test]
     fn columns_can_be_counted_in_characters() {
         let text = "{\"resourceType\":\"Patient\",\n\"name\":[{\"text\":\"Zöë\",\"use\":\"x\"}]}";
-        let columns = |characters| Checker { characters, validator: None }.check(text.as_bytes()).issues()[0].column;
+        let columns = |characters| {
+            Checker { characters, validator: None, watch: Watch::default() }.check(text.as_bytes()).issues()[0].column
+        };
         assert_eq!((columns(false), columns(true)), (32, 30));
     }
 }

@@ -10,6 +10,7 @@ use crate::{Done, Failure};
 use check::{Checked, Checker};
 use clap::ValueEnum;
 use ehrcore::report::{Issue, Severity};
+use ehrcore::time::{Clock, SystemClock};
 use ehrcore::validate::Validator;
 use print::Printer;
 pub(crate) use source::collect;
@@ -17,6 +18,7 @@ use source::{Source, is_lines};
 use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How findings are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,6 +62,9 @@ pub(crate) struct Options {
     /// How many threads check; as many as there are processors
     #[arg(long)]
     threads: Option<usize>,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
 }
 
 /// What was found in all.
@@ -90,7 +95,9 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Done {
     for path in &options.paths {
         collect(path, &mut files)?;
     }
-    let checker = Checker { characters: format == Format::Sarif, validator: validator(options)? };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let watch = crate::within(options.timeout)?.begin(&clock);
+    let checker = Checker { characters: format == Format::Sarif, validator: validator(options)?, watch };
     let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let bar = bar(files.iter().filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum());
     let mut summary = Summary { files: files.len(), ..Summary::default() };
@@ -99,7 +106,8 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Done {
     printer.begin()?;
     // Entries and lines of the file at hand, counted across its groups.
     let (mut file, mut entry, mut line) = (usize::MAX, 0, 0);
-    check::run(Source::new(&files), &checker, threads, |checked: Checked| -> std::io::Result<()> {
+    check::run(Source::new(&files), &checker, threads, |checked: Checked| -> Done {
+        checker.watch.look()?;
         if checked.file != file {
             (file, entry, line) = (checked.file, 0, 0);
         }
