@@ -99,7 +99,9 @@ struct PathWalk<'a> {
 
 impl<'a> PathWalk<'a> {
     fn new(tree: &'a Tree) -> Self {
-        PathWalk { tree, open: vec![(0, 1, 0)] }
+        let mut open = Vec::with_capacity(8);
+        open.push((0, 1, 0));
+        PathWalk { tree, open }
     }
 
     fn path(&mut self, target: usize) -> String {

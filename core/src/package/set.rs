@@ -51,10 +51,6 @@ impl Packages {
     /// a version (`4.0` for `4.0.1`) finds the newest of those. What no package has is looked for in
     /// [`built_in`](super::built_in()).
     pub fn find(&self, kind: ResourceType, canonical: &str) -> Option<&Arc<Member>> {
-        self.find_here(kind, canonical).or_else(|| super::built_in::set().find_here(kind, canonical))
-    }
-
-    fn find_here(&self, kind: ResourceType, canonical: &str) -> Option<&Arc<Member>> {
         let (url, wanted) = match memchr::memchr2(b'#', b'|', canonical.as_bytes()) {
             None => (canonical, None),
             Some(_) => {
@@ -62,6 +58,10 @@ impl Packages {
                 canonical.split_once('|').map_or((canonical, None), |(url, version)| (url, Some(version)))
             }
         };
+        self.newest(kind, url, wanted).or_else(|| super::built_in::set().newest(kind, url, wanted))
+    }
+
+    fn newest(&self, kind: ResourceType, url: &str, wanted: Option<&str>) -> Option<&Arc<Member>> {
         let known = self.by_url.get(url)?;
         if let ([only], None) = (&known[..], wanted) {
             return Some(only).filter(|member| member.kind() == kind);

@@ -212,7 +212,7 @@ impl Tree {
     /// The path along these rows, from the root down, each with its index where it is an item of an array. It ends at what
     /// R4 does not know: an unknown element is named by its parent, for its name is content.
     pub(crate) fn path_of(&self, steps: impl Iterator<Item = (usize, Option<usize>)>) -> String {
-        let mut path = String::new();
+        let mut path = String::with_capacity(48);
         let first = self.rows.first().map_or(Row::NONE, |row| row.type_id);
         if first != Row::NONE {
             path.push_str(TypeId(first).name());
@@ -225,16 +225,28 @@ impl Tree {
             let element = ElementId(row.element);
             let companion = row.flags & Row::COMPANION != 0;
             match index {
-                Some(index) => path.push_str(&format!("[{index}]")),
+                Some(index) => push_index(&mut path, index),
                 None => {
                     path.push('.');
                     path.push_str(element.name());
                     if element.row().choice && row.type_id != Row::NONE && !companion {
-                        path.push_str(&format!(".ofType({})", TypeId(row.type_id).name()));
+                        path.push_str(".ofType(");
+                        path.push_str(TypeId(row.type_id).name());
+                        path.push(')');
                     }
                 }
             }
         }
         path
     }
+}
+
+/// Adds `[index]`.
+fn push_index(path: &mut String, index: usize) {
+    path.push('[');
+    match u8::try_from(index) {
+        Ok(index @ 0..10) => path.push(char::from(b'0' + index)),
+        _ => path.push_str(&index.to_string()),
+    }
+    path.push(']');
 }

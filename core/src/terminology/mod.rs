@@ -149,8 +149,6 @@ pub struct Match {
 pub(crate) struct Facts<'t> {
     pub(crate) known: Option<&'t Arc<CodeSystem>>,
     form: Option<Form>,
-    /// Whether it is the URL of a value set.
-    pub(crate) value_set: bool,
 }
 
 /// Why a code was not checked.
@@ -327,7 +325,9 @@ impl Terminology {
             _ => self.knows(coding),
         };
         match known {
-            Some(true) => Outcome::In(Match { display_wrong: self.says_otherwise(coding), ..Match::default() }),
+            Some(true) => {
+                Outcome::In(Match { display_wrong: self.says_otherwise(facts.known, coding), ..Match::default() })
+            }
             Some(false) => Outcome::CodeUnknown,
             None => self.ask(None, coding).unwrap_or(Outcome::NotChecked(Why::SystemUnknown)),
         }
@@ -335,25 +335,23 @@ impl Terminology {
 
     /// What is known of a code system as such.
     pub(crate) fn facts(&self, system: &str) -> Facts<'_> {
-        Facts {
-            known: self.here(system, None),
-            form: Form::of(system),
-            value_set: self.packages.find(ResourceType::VALUE_SET, system).is_some(),
-        }
+        Facts { known: self.here(system, None), form: Form::of(system) }
     }
 
-    /// Whether a coding has a display that is none of its code's.
-    fn says_otherwise(&self, coding: &Coding<'_>) -> bool {
+    /// Whether a package has a value set of that url.
+    pub(crate) fn is_value_set(&self, url: &str) -> bool {
+        self.packages.find(ResourceType::VALUE_SET, url).is_some()
+    }
+
+    /// Whether a coding has a display that is none of its code's. `newest`: its code system, of no version in particular.
+    fn says_otherwise<'a>(&'a self, newest: Option<&'a Arc<CodeSystem>>, coding: &Coding<'_>) -> bool {
         let (Some(system), Some(given)) = (coding.system.as_deref(), coding.display.as_deref()) else { return false };
         if !self.sources.is_empty() {
             return self.matched(None, Some(system), coding).display_wrong;
         }
-        let find = |version| {
-            let known = self.here(system, version)?;
-            Some(known.row(known.find(&coding.code)?))
-        };
-        let version = coding.version.as_deref();
-        let Some(row) = find(version).or_else(|| find(None).filter(|_| version.is_some())) else { return false };
+        let find = |known: &'a Arc<CodeSystem>| Some(known.row(known.find(&coding.code)?));
+        let asked = coding.version.as_deref().and_then(|version| self.here(system, Some(version)));
+        let Some(row) = asked.and_then(find).or_else(|| newest.and_then(find)) else { return false };
         let mut texts = row.designations.iter().map(|one| &one.text).chain(&row.display).peekable();
         texts.peek().is_some() && !texts.any(|text| same_text(text, given))
     }

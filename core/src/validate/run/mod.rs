@@ -22,7 +22,6 @@ use crate::package::hash::{Map, Set};
 use crate::record::{Node, NodeKind, Record, Row};
 use crate::report::{Issue, Report, Severity};
 use crate::schema::{ResourceType, TypeId, TypeKind};
-use crate::terminology::Facts;
 use constraints::Known;
 use items::Item;
 use std::borrow::Cow;
@@ -39,7 +38,7 @@ pub(super) struct Run<'a> {
     /// What resources of a Bundle are called: their full URLs.
     addresses: Map<Cow<'a, str>, Vec<usize>>,
     found: Vec<Finding>,
-    seen: Set<(u32, Code, Option<Arc<str>>)>,
+    seen: Set<(u32, Code, Named)>,
     over: u64,
     /// How many trials are open: then findings only count.
     trials: usize,
@@ -54,7 +53,7 @@ pub(super) struct Run<'a> {
     /// How values stand to value sets, as far as that was asked lately.
     stands: RefCell<Vec<terms::Asked>>,
     /// The code systems that were met.
-    systems: Vec<(&'a [u8], Facts<'a>)>,
+    systems: Vec<terms::Met<'a>>,
     /// Lists that nobody needs at the moment.
     lists: Vec<Vec<Item<'a>>>,
 }
@@ -370,7 +369,7 @@ impl<'a> Run<'a> {
         found.sort_by_key(|finding| finding.row);
         let placed = json::place(self.record.tree(), found.iter().map(|finding| finding.row as usize));
         for (finding, (path, line, column)) in found.into_iter().zip(placed) {
-            let message = format!("{}: expected {}", finding.code.sentence(), finding.message);
+            let message = [finding.code.sentence(), ": expected ", &finding.message].concat();
             let mut issue = Issue::new(finding.severity, finding.code, message).at(path, line, column);
             (issue.profile, issue.rule) = (finding.profile, finding.rule);
             report.push(issue);
@@ -383,6 +382,13 @@ impl<'a> Run<'a> {
         }
         report
     }
+}
+
+/// What tells a finding from others of its code at its place.
+#[derive(PartialEq, Eq, Hash)]
+enum Named {
+    Rule(Arc<str>),
+    Message(Cow<'static, str>),
 }
 
 /// A finding being noted.
@@ -413,7 +419,10 @@ impl Noting<'_, '_> {
         if run.trials > 0 {
             return;
         }
-        let named = finding.rule.clone().or_else(|| Some(Arc::from(&*finding.message)));
+        let named = match &finding.rule {
+            Some(rule) => Named::Rule(rule.clone()),
+            None => Named::Message(finding.message.clone()),
+        };
         if !run.seen.insert((finding.row, finding.code, named)) {
             return;
         }

@@ -6,12 +6,21 @@ use crate::error::Code;
 use crate::record::Node;
 use crate::report::Severity;
 use crate::schema::Strength;
-use crate::terminology::{Coding, Content, Outcome, ValueSet};
+use crate::terminology::{Coding, Content, Facts, Outcome, ValueSet};
 use crate::validate::profile::{Profile, Rule};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A value and a value set, and how the one stands to the other.
 pub(super) type Asked = ((usize, *const ValueSet), Option<Outcome>);
+
+/// The system of a coding that was met.
+pub(super) struct Met<'a> {
+    raw: &'a [u8],
+    facts: Facts<'a>,
+    /// Whether a value set has its url, once that was asked.
+    value_set: Option<bool>,
+}
 
 /// What is kept of what was asked.
 const MOST_ASKED: usize = 32;
@@ -105,27 +114,36 @@ impl<'a> Run<'a> {
     /// A Coding or a Quantity by itself: its system is a code system, has the code, and calls it as the record does.
     pub(super) fn coding(&mut self, node: Node<'a>) {
         let Some(system) = node.get("system") else { return };
-        let Some(url) = system.as_str() else { return };
+        let coding = Coding::read(node);
+        let url = match &coding {
+            Some(Coding { system: Some(url), .. }) => Cow::Borrowed(&**url),
+            _ => match system.as_str() {
+                Some(url) => url,
+                None => return,
+            },
+        };
         if memchr::memchr(b':', url.as_bytes()).is_none() {
             self.find(system, Code::CodingSystem, Severity::Error, "an absolute url").done();
             return;
         }
         let terminology = self.definitions.terminology();
-        let facts = match self.systems.iter().find(|(raw, _)| *raw == system.raw()) {
-            Some((_, facts)) => *facts,
+        let met = match self.systems.iter().position(|met| met.raw == system.raw()) {
+            Some(met) => met,
             None => {
-                let facts = terminology.facts(&url);
-                if self.systems.len() < MOST_ASKED {
-                    self.systems.push((system.raw(), facts));
+                if self.systems.len() == MOST_ASKED {
+                    self.systems.clear();
                 }
-                facts
+                self.systems.push(Met { raw: system.raw(), facts: terminology.facts(&url), value_set: None });
+                self.systems.len() - 1
             }
         };
-        let outcome = Coding::read(node).map(|coding| terminology.judge(&facts, &coding));
+        let met = &mut self.systems[met];
+        let facts = met.facts;
+        let outcome = coding.as_ref().map(|coding| terminology.judge(&facts, coding));
         let known = matches!(outcome, Some(Outcome::In(_)));
         let wanted = if facts.known.is_some_and(|one| one.content() == Content::Supplement) {
             Some("a code system and no supplement of one")
-        } else if !known && facts.value_set {
+        } else if !known && *met.value_set.get_or_insert_with(|| terminology.is_value_set(&url)) {
             Some("a code system and no value set")
         } else {
             None
