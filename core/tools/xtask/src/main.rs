@@ -4,6 +4,7 @@
 mod attack;
 mod bench;
 mod conform;
+mod coverage;
 mod dictionary;
 mod docs;
 mod header;
@@ -19,6 +20,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 const USAGE: &str = "usage: cargo xtask COMMAND
   test                            installs what is missing and runs every test
   conform SUITE DIR [--failures]  runs a conformance suite: json-parsing, r4-examples, crypto, validator and more
+  coverage [--least=PERCENT]      says which share of the lines of custody the tests run
   attack NAME|--all [--count N]   tries to break what SECURITY.md promises; says what held
   bench [--quick]                 prints a table of ratios
   header [--check]                writes include/ehrcore.h
@@ -34,6 +36,7 @@ fn main() -> std::process::ExitCode {
     let done = match words.split_first() {
         Some((&"test", _)) => test::run(),
         Some((&"conform", rest)) => conform::run(rest),
+        Some((&"coverage", rest)) => coverage::run(rest),
         Some((&"attack", rest)) => attack::run(rest),
         Some((&"attack-child", rest)) => attack::kill::child(rest), // what `attack kill` kills
         Some((&"bench", rest)) => bench::run(rest),
