@@ -24,6 +24,7 @@ mod quarantine;
 mod reading;
 mod repair;
 mod salvage;
+mod shown;
 mod shred;
 mod suites;
 mod synthetic;
