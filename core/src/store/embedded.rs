@@ -530,3 +530,69 @@ impl std::fmt::Debug for Embedded {
         f.write_str("Embedded")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panics<T>() -> T {
+        std::panic::resume_unwind(Box::new("of the engine")) // without a message on standard error
+    }
+
+    #[test]
+    fn an_engine_that_panics_is_damage_and_is_not_asked_again() {
+        let health = Health::default();
+        assert_eq!(watched(&health, || Ok(1)).expect("it works"), 1);
+        assert_eq!(watched(&health, panics::<Result<()>>).expect_err("it panicked").code(), Code::Corrupt);
+        let mut asked = false;
+        let again = watched(&health, || {
+            asked = true;
+            Ok(())
+        });
+        assert_eq!((again.expect_err("it is over").code(), asked), (Code::Poisoned, false));
+        assert_eq!(guarded(panics::<Result<()>>).expect_err("it panicked").code(), Code::Corrupt);
+    }
+
+    #[test]
+    fn a_part_that_panics_when_it_is_put_away_closes_the_handle_and_the_next_is_left_alone() {
+        struct Part<'a>(&'a AtomicBool, bool);
+        impl Drop for Part<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, SeqCst);
+                if self.1 {
+                    panics::<()>();
+                }
+            }
+        }
+        let (health, first, second) = (Health::default(), AtomicBool::new(false), AtomicBool::new(false));
+        put_away(&health, Part(&first, true));
+        assert!(first.load(SeqCst) && health.poisoned.load(SeqCst) && health.panicked.load(SeqCst));
+        put_away(&health, Part(&second, false));
+        assert!(!second.load(SeqCst), "its locks may be broken");
+    }
+
+    /// The engine's own words may quote what it read: only ours leave.
+    #[test]
+    fn every_error_of_the_engine_has_a_word_of_ours_and_none_of_its_own() {
+        use std::io::{Error as Io, ErrorKind};
+        let io = |kind| redb::Error::Io(Io::new(kind, "Marker"));
+        for (error, code) in [
+            (io(ErrorKind::InvalidData), Code::Corrupt),
+            (io(ErrorKind::StorageFull), Code::StoreIo),
+            (redb::Error::PreviousIo, Code::Poisoned),
+            (redb::Error::DatabaseClosed, Code::Poisoned),
+            (redb::Error::ValueTooLarge(9), Code::LimitSize),
+            (redb::Error::Corrupted("Marker".into()), Code::Corrupt),
+        ] {
+            let ours = failed(error);
+            assert_eq!(ours.code(), code);
+            assert!(!format!("{ours} {ours:?}").contains("Marker"));
+        }
+        assert_eq!(failed(io(ErrorKind::StorageFull)).io_kind(), Some(ErrorKind::StorageFull));
+        assert_eq!(opening(redb::DatabaseError::DatabaseAlreadyOpen).code(), Code::Locked);
+        assert_eq!(opening(redb::DatabaseError::UpgradeRequired(1)).code(), Code::VersionUnsupported);
+        assert_eq!(opening(redb::DatabaseError::RepairAborted).code(), Code::Corrupt);
+        let storage = redb::StorageError::Io(Io::new(ErrorKind::PermissionDenied, "Marker"));
+        assert_eq!(opening(redb::DatabaseError::Storage(storage)).code(), Code::StoreIo);
+    }
+}

@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod calls;
 mod check;
+mod conflicts;
 mod custody;
 mod explained;
 mod formats;
