@@ -1643,6 +1643,11 @@ EHR_API ehr_str ehr_status_name(ehr_status status);
 EHR_API ehr_str ehr_status_sentence(ehr_status status);
 
 /*
+ How to mend what a status says, in a sentence or two; empty for a number that is none. The text lives for ever.
+ */
+EHR_API ehr_str ehr_status_mend(ehr_status status);
+
+/*
  Compiles an expression.
 
  Ownership: on EHR_OK, `*expression_out` is the caller's; release it with ehr_fhirpath_free().

@@ -26,6 +26,8 @@ class Error : public std::runtime_error {
 public:
     Error(ehr_status code, const std::string &message) : std::runtime_error(message), code_(code) {}
     ehr_status code() const noexcept { return code_; }
+    /// How to mend it, in a sentence or two.
+    std::string mend() const { return copy(ehr_status_mend(code_)); }
 
 private:
     ehr_status code_;

@@ -17,9 +17,9 @@ static ehr_str text(const char *chars)
 
 static void say(const char *what, ehr_error *error)
 {
-    ehr_str message = ehr_error_message(error);
+    ehr_str message = ehr_error_message(error), mend = ehr_status_mend(ehr_error_code(error));
     size_t i;
-    fprintf(stderr, "%s: %.*s\n", what, (int)message.length, message.data);
+    fprintf(stderr, "%s: %.*s\n%.*s\n", what, (int)message.length, message.data, (int)mend.length, mend.data);
     for (i = 0; i < ehr_error_issue_count(error); i++) {
         ehr_issue issue;
         if (ehr_error_issue(error, i, &issue) == EHR_OK)

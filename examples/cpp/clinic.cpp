@@ -30,7 +30,7 @@ int main(int argc, char **argv)
         std::cout << "found, and read back equal\n";
         return 0;
     } catch (const ehrcore::Error &error) {
-        std::cerr << error.what() << "\n";
+        std::cerr << error.what() << "\n" << error.mend() << "\n";
         return 1;
     }
 }

@@ -148,6 +148,12 @@ pub extern "C" fn ehr_status_sentence(status: ehr_status) -> ehr_str {
     of(status).map_or(ehr_str::EMPTY, |code| lend(code.sentence()))
 }
 
+/// How to mend what a status says, in a sentence or two; empty for a number that is none. The text lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_status_mend(status: ehr_status) -> ehr_str {
+    of(status).map_or(ehr_str::EMPTY, |code| lend(code.explanation().mend))
+}
+
 fn of(status: ehr_status) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| ehr_status::from(code.number()) == status)
 }

@@ -17,8 +17,8 @@ from ._native import Cancel, Conflict, Denied, InvalidRecord, Issue, Key, Locked
 from ._native import EhrError as Error
 
 __all__ = [
-    "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Repaired", "Salvaged", "repair", "salvage", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Anchor", "Renewed", "Shredded", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "open", "validate",
+    "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Explanation", "Repaired", "Salvaged", "repair", "salvage", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Anchor", "Renewed", "Shredded", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "explain", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -147,6 +147,18 @@ class Written(NamedTuple):
     id: str
     version: int
     changed: bool
+
+
+class Explanation(NamedTuple):
+    """What a code means and how to mend it; `setting`, `bad` and `good` are an example, None where the code is about no text."""
+
+    code: str
+    number: int
+    sentence: str
+    mend: str
+    setting: Optional[str]
+    bad: Optional[bytes]
+    good: Optional[bytes]
 
 
 class Origin(NamedTuple):
@@ -371,6 +383,12 @@ def _said(
     if until is not None:
         micros = (until.astimezone(datetime.timezone.utc) - _EPOCH) // datetime.timedelta(microseconds=1)
     return (patient, reference, organization, device, client, on_behalf_of, micros, mfa, list(clearance))
+
+
+def explain(code):
+    """What a code of an error or finding means and how to mend it, by name or number: `explain("code-unknown").mend`."""
+    code, number, sentence, mend, example = _native.explain_code(str(code))
+    return Explanation(code, number, sentence, mend, *(example or (None, None, None)))
 
 
 def check_policy(text):

@@ -74,6 +74,15 @@ class Written(NamedTuple):
     version: int
     changed: bool
 
+class Explanation(NamedTuple):
+    code: str
+    number: int
+    sentence: str
+    mend: str
+    setting: Optional[str]
+    bad: Optional[bytes]
+    good: Optional[bytes]
+
 class Origin(NamedTuple):
     actor: str
     at: datetime.datetime
@@ -398,6 +407,7 @@ class KeySource(Protocol):
     def wrap(self, context: bytes, root: bytes) -> bytes: ...
     def unwrap(self, context: bytes, wrapped: bytes) -> bytes: ...
 
+def explain(code: Union[str, int]) -> Explanation: ...
 def check_policy(text: str) -> list[dict[str, str]]: ...
 def builtin_policy(name: str) -> str: ...
 def create(

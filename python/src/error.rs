@@ -60,6 +60,18 @@ pub(crate) fn kind(py: Python<'_>, name: &str) -> PyResult<ResourceType> {
     ResourceType::from_name(name).ok_or_else(|| raise(py, &error()))
 }
 
+type Explained = (&'static str, u16, &'static str, &'static str, Option<(String, Vec<u8>, Vec<u8>)>);
+
+/// What a code means and how to mend it: code, number, sentence, mend, and of an example its setting, the wrong text, the right one.
+#[pyfunction]
+pub(crate) fn explain_code(py: Python<'_>, code: &str) -> PyResult<Explained> {
+    let unknown = || raise(py, &Code::InvalidArgument.error().expected("the name or number of a code"));
+    let code = Code::from_name(code).ok_or_else(unknown)?;
+    let explanation = code.explanation();
+    let example = explanation.example.map(|one| (one.setting.words(), one.bad.to_vec(), one.good.to_vec()));
+    Ok((code.name(), code.number(), code.sentence(), explanation.mend, example))
+}
+
 /// One finding: severity, code, path, line, column, message.
 #[pyclass(frozen, module = "ehrcore")]
 pub(crate) struct Issue(pub(crate) report::Issue);

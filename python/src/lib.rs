@@ -37,6 +37,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("WrongKey", py.get_type::<WrongKey>())?;
     module.add("Locked", py.get_type::<Locked>())?;
     module.add_class::<Issue>()?;
+    module.add_function(wrap_pyfunction!(error::explain_code, module)?)?;
     module.add_class::<fhirpath::Expression>()?;
     module.add_class::<Record>()?;
     module.add_class::<Store>()?;

@@ -82,6 +82,17 @@ def test_what_is_wrong_raises_with_a_code_and_every_finding(session):
     assert caught.value.code == "query-invalid"
 
 
+def test_a_code_says_what_it_means_and_how_to_mend_it():
+    unknown = ehrcore.explain("code-unknown")
+    assert unknown == ehrcore.explain(unknown.number) and unknown.sentence and unknown.mend.endswith(".")
+    found = {issue.code for issue in ehrcore.validate(unknown.bad).issues}
+    assert unknown.code in found and ehrcore.validate(unknown.good).valid
+    assert ehrcore.explain("wrong-key").bad is None
+    with pytest.raises(ehrcore.Error) as caught:
+        ehrcore.explain("no-such-code")
+    assert caught.value.code == "invalid-argument"
+
+
 def test_roles_are_held_to_what_they_may(store, session):
     session.write(PATIENT)
     with store.session(actor="ana", role="analyst", purpose="HRESCH") as analyst:
