@@ -1021,6 +1021,10 @@ typedef struct {
      Whether an older copy of the file put back would be noticed.
      */
     bool rollback_protected;
+    /*
+     Whether a key or bytes of something that was destroyed are in the file still; a check and the next opening try again.
+     */
+    bool shred_unfinished;
 } ehr_security_status;
 
 /*

@@ -337,6 +337,8 @@ pub struct ehr_security_status {
     pub pages_sealed: bool,
     /// Whether an older copy of the file put back would be noticed.
     pub rollback_protected: bool,
+    /// Whether a key or bytes of something that was destroyed are in the file still; a check and the next opening try again.
+    pub shred_unfinished: bool,
 }
 
 /// Says what protects a store and what does not.
@@ -363,6 +365,7 @@ pub extern "C" fn ehr_store_security_status(
                 key_per_patient: status.key_per_patient,
                 pages_sealed: status.pages_sealed,
                 rollback_protected: status.rollback_protected,
+                shred_unfinished: status.shred_unfinished,
             },
         )
     })

@@ -896,18 +896,21 @@ class Anchor(NamedTuple):
 
 
 class SecurityStatus(NamedTuple):
-    """What protects a store and what does not."""
+    """What protects a store and what does not. `shred_unfinished`: a key or bytes of something that was destroyed are in the file still;
+    `Session.check` and the next opening try again."""
 
     provider: str
     key_per_patient: bool
     pages_sealed: bool
     rollback_protected: bool
     unanchored: object
+    shred_unfinished: bool
 
 
 class Shredded(NamedTuple):
     """What shredding destroyed. `elsewhere`: versions of this patient's records that lay in other charts, and went too.
-    `moved`: kind, id and remaining versions of records that are somebody else's now; what they say there stays."""
+    `moved`: kind, id and remaining versions of records that are somebody else's now; what they say there stays. `keys_lost`: keys of other
+    patients, kept under the same key as this one's, that open no more."""
 
     patient: int
     versions: int
@@ -916,6 +919,7 @@ class Shredded(NamedTuple):
     damaged: int
     elsewhere: int
     moved: list
+    keys_lost: int
 
 
 class Renewed(NamedTuple):

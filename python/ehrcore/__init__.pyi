@@ -357,6 +357,7 @@ class SecurityStatus(NamedTuple):
     pages_sealed: bool
     rollback_protected: bool
     unanchored: Optional[int]
+    shred_unfinished: bool
 
 class Shredded(NamedTuple):
     patient: int
@@ -366,6 +367,7 @@ class Shredded(NamedTuple):
     damaged: int
     elsewhere: int
     moved: list[tuple[str, str, int]]
+    keys_lost: int
 
 class Renewed(NamedTuple):
     patient: int

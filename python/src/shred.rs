@@ -4,7 +4,7 @@ use crate::error::{raise, run};
 use crate::keys::Key;
 use crate::session::Session;
 use crate::store::Store;
-use ehrcore::ehr::{Anchor, Anchoring, Ehr, FileAnchor, Options};
+use ehrcore::ehr::{Anchor, Anchoring, Ehr, FileAnchor, Options, SecurityStatus};
 use ehrcore::error::{Code, Error};
 use ehrcore::record::Compartment;
 use pyo3::prelude::*;
@@ -12,8 +12,8 @@ use pyo3::types::PyBytes;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Patient, versions, blocks, tokens, blocks that did not open, versions elsewhere; type, id and versions of what moved.
-type Gone = (u32, u64, u64, u64, u64, u64, Vec<(String, String, u64)>);
+/// Patient, versions, blocks, tokens, blocks that did not open, versions elsewhere; type, id and versions of what moved; keys that were lost.
+type Gone = (u32, u64, u64, u64, u64, u64, Vec<(String, String, u64)>, u64);
 
 #[pyfunction]
 pub(crate) fn shred(
@@ -30,7 +30,7 @@ pub(crate) fn shred(
         None => session.shred(patient, reason),
     })?;
     let moved = done.moved.into_iter().map(|one| (one.kind.name().to_owned(), one.id, one.versions)).collect();
-    Ok((done.patient, done.versions, done.blocks, done.tokens, done.damaged, done.elsewhere, moved))
+    Ok((done.patient, done.versions, done.blocks, done.tokens, done.damaged, done.elsewhere, moved, done.keys_lost))
 }
 
 /// Gives patient, compartments, blocks and segments.
@@ -102,12 +102,15 @@ pub(crate) fn anchor_now(py: Python<'_>, store: &Store) -> PyResult<()> {
     run(py, move || ehr.anchor_now())
 }
 
-/// Gives provider, a key per patient, pages sealed, protected against rollback, change sets not anchored.
+/// Provider, a key per patient, pages sealed, protected against rollback, change sets not anchored, shredding unfinished.
+type Status = (String, bool, bool, bool, Option<u64>, bool);
+
 #[pyfunction]
-pub(crate) fn security_status(py: Python<'_>, store: &Store) -> PyResult<(String, bool, bool, bool, Option<u64>)> {
+pub(crate) fn security_status(py: Python<'_>, store: &Store) -> PyResult<Status> {
     // An anchor in Python may be keeping a note on another thread, and waits for the interpreter: so not while holding it.
     let ehr = store.ehr(py)?;
     let status = run(py, move || Ok(ehr.security_status()))?;
     let name = status.provider.to_owned();
-    Ok((name, status.key_per_patient, status.pages_sealed, status.rollback_protected, status.unanchored))
+    let SecurityStatus { key_per_patient, pages_sealed, rollback_protected, unanchored, shred_unfinished, .. } = status;
+    Ok((name, key_per_patient, pages_sealed, rollback_protected, unanchored, shred_unfinished))
 }

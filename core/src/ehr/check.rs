@@ -11,6 +11,8 @@ impl Session {
     /// What is damaged is in the report, as numbers of places; nothing of a record is. `steps` is told how many patients of how many are
     /// done and says whether to go on.
     ///
+    /// What was destroyed and could not be taken out of the file yet is tried again first; where that fails, the report says `unfinished`.
+    ///
     /// What is written to the store takes free slots; to look at those as they were found, see [`super::Ehr::condition`].
     ///
     /// # Errors
@@ -18,6 +20,7 @@ impl Session {
     pub fn check(&self, outside: Option<&Head>, steps: &mut Steps<'_>) -> Result<CheckReport> {
         let mut pass = self.enter_for_all(Path::Check)?;
         pass.flush()?;
+        let _ = pass.store().finish(pass.now()); // where it fails again, the report says so
         let checked = (|| {
             let snapshot = pass.ungated_snapshot()?;
             let mut report = snapshot.check(pass.watch(), steps)?;

@@ -134,6 +134,9 @@ pub struct SecurityStatus {
     /// Change sets that the anchor does not know of yet, and that an older copy could take away unseen; None without an anchor that
     /// answers.
     pub unanchored: Option<u64>,
+    /// Whether a key or bytes of something that was destroyed are in the file still, because what was to take them out failed, or waits for a
+    /// copy that reads them; also where that cannot be told. [`Session::check`] and the next opening try again.
+    pub shred_unfinished: bool,
 }
 
 impl Ehr {
@@ -212,6 +215,7 @@ impl Ehr {
             pages_sealed: true,
             rollback_protected: unanchored.is_some(),
             unanchored,
+            shred_unfinished: self.0.store.is_unfinished().unwrap_or(true),
         }
     }
 

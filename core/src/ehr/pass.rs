@@ -298,6 +298,10 @@ impl<'s> Pass<'s> {
         }
         moved
     }
+    /// Puts an event to those that wait: it is written with the next change set.
+    pub(super) fn note_with_commit(&self, event: Event) {
+        self.session.door.0.lock().push(event.bounded());
+    }
     /// Writes an event at once, with those that wait: for a call that is recorded before its end.
     pub(crate) fn note_now(&self, event: Event) -> Result<()> {
         self.session.door.0.note_now(event)

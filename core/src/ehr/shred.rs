@@ -1,6 +1,7 @@
 //! A patient's keys: destroyed, or replaced.
 
 use super::{Path, Session};
+use crate::audit::{Event, EventKind};
 use crate::error::{Code, Error, Result};
 use crate::record::Compartment;
 use crate::store::{Renewed, Shredded};
@@ -56,6 +57,11 @@ impl Session {
         pass.event.patient = done.patient;
         pass.event.patients = done.elsewhere_of.patients.clone();
         pass.event.count = done.versions + done.elsewhere;
+        if done.keys_lost > 0 {
+            let found = EventKind::Check;
+            let failed = Some(Code::Corrupt.number());
+            pass.note_with_commit(Event { kind: found, failed, count: done.keys_lost, ..self.event(path) });
+        }
         pass.commit(change)?;
         store.finish_destroying(at).map_err(unfinished)?;
         store.burn(at, || Ok(())).map_err(unfinished)?;

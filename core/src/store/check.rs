@@ -50,6 +50,8 @@ pub enum DamageKind {
     Ledger,
     /// The quarantine.
     Quarantine,
+    /// Something that was destroyed has a key or bytes in the file still: it could not be finished yet.
+    Unfinished,
 }
 
 impl DamageKind {
@@ -72,6 +74,7 @@ impl DamageKind {
             DamageKind::Audit => "audit",
             DamageKind::Ledger => "ledger",
             DamageKind::Quarantine => "quarantine",
+            DamageKind::Unfinished => "unfinished",
         }
     }
 }
@@ -158,6 +161,10 @@ impl Snapshot<'_> {
         }
         for _ in 0..report.file.map_damaged {
             report.note(DamageKind::Map, None, 0);
+        }
+        // Where that cannot be told, the tables that say so are damaged, and are found below.
+        if self.store.is_unfinished().unwrap_or(false) {
+            report.note(DamageKind::Unfinished, None, 0);
         }
         let state = self.store.read_state(&*self.view);
         let next_patient = state.as_ref().map_or(u32::MAX, |state| state.next_patient);

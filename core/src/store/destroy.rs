@@ -113,13 +113,13 @@ impl Store {
         let inverted: Vec<u8> = row.iter().map(|byte| !byte).collect();
         let fronts: Vec<&[u8]> = inverted.chunks(FRONT).collect();
         let wiped = self.scrub(&fronts)?;
-        if self.backend.is_copied() {
-            return Ok(wiped); // what the copy reads is wiped when it ends; should that fail to happen, the row is still there
+        if wiped.pinned {
+            return Ok(wiped.places); // what the copy reads is wiped when it ends; should that fail to happen, the row is still there
         }
         let mut change = self.change(at, "")?;
         change.rows.mine.delete(Table::Lifecycle, WIPE.to_vec());
         change.commit()?;
-        Ok(wiped)
+        Ok(wiped.places)
     }
 }
 

@@ -112,6 +112,15 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// What [`Store::scrub`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// In how many places the byte strings stood.
+    pub places: u64,
+    /// A copy is being made: what it reads is in the file until it ends, what was to be gone among it.
+    pub pinned: bool,
+}
+
 const STATE: &[u8] = b"state";
 /// Most bytes of opened blocks and index segments, and most patient keys, kept in memory.
 const BLOCK_CACHE: usize = 4 << 20;
@@ -204,7 +213,8 @@ impl Store {
                     store.check_revision(read_only)?;
                     source.opened(store.read_state(&*store.latest()?)?.at)?;
                     if !read_only {
-                        // Every record opens without it: where it cannot be done now, the next opening tries again.
+                        // Every record opens without it. Where it cannot be done now, the status of security and every check say so, and
+                        // the next check or opening tries again.
                         let _ = store.finish_burning();
                         store.finish_destroying(Timestamp(i64::MIN))?;
                     }
@@ -293,14 +303,15 @@ impl Store {
     /// Makes byte strings unreadable that stood in rows which are deleted, and wipes all free space of the file.
     ///
     /// # Durability
-    /// When this returns, they are on the disk no more.
+    /// When this returns, they are on the disk no more, unless a copy is being made that reads them: then [`Scrubbed::pinned`] says so, and
+    /// they go when it ends.
     ///
     /// # Errors
     /// - of the backend.
-    pub fn scrub(&self, gone: &[&[u8]]) -> Result<u64> {
+    pub fn scrub(&self, gone: &[&[u8]]) -> Result<Scrubbed> {
         let writing = self.turn()?;
         *lock(&self.latest) = None; // an open view would keep what is to go
-        let done = self.backend.scrub(gone);
+        let done = self.backend.scrub(gone).map(|places| Scrubbed { places, pinned: self.backend.is_copied() });
         self.pass(writing);
         done
     }

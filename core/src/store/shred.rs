@@ -36,6 +36,9 @@ pub struct Shredded {
     /// Records that were in this chart once and are somebody else's now, or in another compartment: what they said here is gone, what
     /// they say there stays. Whoever finds that one of them is about this patient all the same corrects or destroys it there.
     pub moved: Vec<Moved>,
+    /// Wrapped keys of other patients, of the group whose keys lie under one key with this one's, that open no more: they were lost before.
+    /// The log says so too.
+    pub keys_lost: u64,
     /// What lies elsewhere of the records that went: for the rooms that keep something about them, and for the log.
     pub(crate) elsewhere_of: Elsewhere,
 }
@@ -54,7 +57,7 @@ impl std::fmt::Debug for Elsewhere {
 }
 
 impl Shredded {
-    /// The same as JSON: versions, blocks, tokens, damaged, elsewhere, and moved, each with its record, `Type/id`, and how many versions
+    /// The same as JSON: versions, blocks, tokens, damaged, elsewhere, keysLost, and moved, each with its record, `Type/id`, and how many versions
     /// of it stay.
     pub fn to_json(&self) -> Vec<u8> {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -65,6 +68,7 @@ impl Shredded {
             ("tokens", self.tokens),
             ("damaged", self.damaged),
             ("elsewhere", self.elsewhere),
+            ("keysLost", self.keys_lost),
         ] {
             all.set(name, number(count));
         }
@@ -173,7 +177,7 @@ impl Change<'_> {
         let patients =
             lines.whose.into_iter().filter(|one| ![patient, PatientNumber::SHARED.0].contains(one)).collect();
         done.elsewhere_of = Elsewhere { patients, records: lines.taken.into_iter().collect() };
-        self.renew_group(patient)?;
+        done.keys_lost = self.renew_group(patient)?;
         Ok(done)
     }
 

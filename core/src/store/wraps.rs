@@ -112,6 +112,27 @@ impl Store {
         }
     }
 
+    /// Whether a key, or bytes, of something that was destroyed are in the file still: what was to take them out of it failed, or waits for a
+    /// copy that reads them.
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn is_unfinished(&self) -> Result<bool> {
+        let view = self.latest()?;
+        Ok(self.keys.epochs() > 1
+            || view.get(Table::Meta, BURN)?.is_some()
+            || view.get(Table::Lifecycle, super::destroy::WIPE)?.is_some())
+    }
+
+    /// Tries again what could not be finished: see [`Store::is_unfinished`].
+    ///
+    /// # Errors
+    /// - of the backend.
+    pub(crate) fn finish(&self, at: Timestamp) -> Result<()> {
+        self.finish_burning()?;
+        self.finish_destroying(at).map(drop)
+    }
+
     /// Wraps the keys of all groups under the current epoch key and destroys those before. Held by who has `rotating`.
     fn finish_epoch(&self, at: Timestamp) -> Result<u64> {
         let epoch = self.keys.patient_epoch();
@@ -136,10 +157,16 @@ impl Store {
 
 impl Change<'_> {
     /// Gives the group of a patient a new key and wraps those of its patients under it; the one before is to be destroyed by [`Store::burn`]
-    /// once this is committed.
-    pub(super) fn renew_group(&mut self, patient: u32) -> Result<()> {
+    /// once this is committed. Gives how many of the group's wrapped keys open no more: they stay as they are.
+    ///
+    /// Where the group's own key is lost, its row is dropped for that of a new key: what was wrapped under it is lost already, and a chart
+    /// must be destroyed all the same.
+    pub(super) fn renew_group(&mut self, patient: u32) -> Result<u64> {
         let (group, store) = (group_of(patient), self.store);
-        let old = store.group_key(&self.rows, group, false)?.ok_or_else(|| Code::Corrupt.error())?;
+        let old = match store.group_key(&self.rows, group, false) {
+            Err(error) if is_damage(error.code()) => None,
+            found => found?,
+        };
         let new = store.new_group(&mut self.rows, group)?;
         let first = group * GROUP;
         let end = patient_row((first.saturating_add(GROUP - 1), u8::MAX));
@@ -148,16 +175,23 @@ impl Change<'_> {
             rows.push((key.to_vec(), value.to_vec()));
             true
         })?;
+        let mut lost = 0;
         for (row, wrapped) in rows {
             let (Some(patient), Some(compartment)) = (row.first_chunk(), row.last()) else {
                 return Err(Code::Corrupt.error());
             };
             let patient = PatientNumber(u32::from_be_bytes(*patient));
-            let again = store.keys.regrouped(patient, *compartment, [&old, &new], &wrapped, &*store.random)?;
-            self.rows.mine.put(Table::Patient, row, again);
+            let again = old
+                .as_ref()
+                .map(|old| store.keys.regrouped(patient, *compartment, [old, &new], &wrapped, &*store.random));
+            match again {
+                Some(Ok(again)) => self.rows.mine.put(Table::Patient, row, again),
+                Some(Err(error)) if !is_damage(error.code()) => return Err(error),
+                _ => lost += 1,
+            }
         }
         self.rows.mine.put(Table::Meta, BURN.to_vec(), store.keys.patient_epoch().to_be_bytes().to_vec());
-        Ok(())
+        Ok(lost)
     }
 
     /// Wraps the keys of all groups under the current epoch key; those that open under no key there is stay as they are.
@@ -217,12 +251,29 @@ pub(super) const fn group_of(patient: u32) -> u32 {
 mod tests {
     use super::super::tests::{found, observation, patient, put};
     use super::*;
-    use crate::id::SystemRandom;
+    use crate::id::{Random, SystemRandom};
     use crate::keys::RawKey;
+    use crate::limits::Watch;
     use crate::store::testing::FaultyFile;
     use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
 
     const KEY: [u8; 32] = [1; 32];
+
+    /// Randomness that is there so many times, and then fails so many times.
+    struct Failing {
+        skip: AtomicUsize,
+        left: AtomicUsize,
+    }
+    impl Random for Failing {
+        fn fill(&self, buffer: &mut [u8]) -> Result<()> {
+            let next = |count: &AtomicUsize| count.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+            if !next(&self.skip) && next(&self.left) {
+                return Err(Code::RandomUnavailable.error());
+            }
+            SystemRandom::default().fill(buffer)
+        }
+    }
 
     fn made(file: &FaultyFile) -> Store {
         let random = Arc::new(SystemRandom::default());
@@ -313,6 +364,75 @@ mod tests {
             let kept = store.latest().and_then(|view| view.get(Table::Meta, &group_row(9))).expect("readable");
             assert_eq!(kept, Some(damaged), "as it was, for who looks for the cause");
         }
+    }
+
+    /// The key of a group was damaged in its row, and shredding a patient of the group failed for want of a key that is gone.
+    #[test]
+    fn a_patient_whose_groups_key_is_lost_is_shredded_and_new_patients_of_the_group_have_keys_again() {
+        let file = FaultyFile::default();
+        let store = made(&file);
+        filled(&store);
+        put(&store, 2, &[patient("q", "Roe", "1980-01-01")]);
+        let mut change = store.change(Timestamp(3), "").expect("its turn");
+        change.rows.mine.put(Table::Meta, group_row(0), vec![7; 100]);
+        change.commit().expect("written");
+        store.forget(&[]);
+        let mut change = store.change(Timestamp(4), "office").expect("its turn");
+        let done = change.shred("p", None).expect("it is shredded");
+        assert_eq!((done.damaged, done.keys_lost), (2, 1), "both blocks of p, and the key of q");
+        change.commit().expect("written");
+        store.burn(Timestamp(4), || Ok(())).expect("it burns");
+        let view = store.snapshot().expect("readable");
+        assert!(view.is_erased("p").expect("readable") && found(&store, "Patient", "family=Doe").is_empty());
+        drop(view);
+        put(&store, 5, &[patient("r", "Moe", "1990-01-01")]);
+        drop(store);
+        let store = opened(&file).expect("it opens");
+        assert_eq!(found(&store, "Patient", "family=Moe"), ["r"]);
+    }
+
+    /// What failed was told to nobody.
+    #[test]
+    fn an_epoch_that_could_not_be_finished_when_the_store_was_opened_is_said_and_tried_again() {
+        let file = FaultyFile::default();
+        let store = made(&file);
+        filled(&store);
+        assert!(!store.is_unfinished().expect("readable"));
+        store
+            .change_header(Timestamp(2), |old| store.keys.with_new_epoch(old, &*store.random), || Ok(()))
+            .expect("written");
+        assert!(store.is_unfinished().expect("readable"));
+        drop(store);
+        // Something that is drawn for finishing it fails, and nothing that is drawn for opening.
+        let mut said = 0;
+        for skip in 0..40 {
+            let failing = Arc::new(Failing { skip: AtomicUsize::new(skip), left: AtomicUsize::new(1) });
+            let copy = FaultyFile::with(file.bytes());
+            let Ok(store) = Store::open_on(Box::new(copy), &RawKey::new(KEY), failing.clone(), 1 << 20, false) else {
+                continue;
+            };
+            if failing.left.load(SeqCst) > 0 {
+                break;
+            }
+            if !store.is_unfinished().expect("readable") {
+                continue; // it was drawn after the last step
+            }
+            assert!(reads(&store), "every record opens without it");
+            let checked = store.snapshot().and_then(|view| view.check(&Watch::default(), &mut |_, _| true));
+            let checked = checked.expect("readable");
+            assert_eq!(checked.damage.iter().map(|one| one.what.name()).collect::<Vec<_>>(), ["unfinished"]);
+            said += 1;
+        }
+        assert!(said > 0);
+        let store = opened(&file).expect("it opens");
+        assert!(!store.is_unfinished().expect("readable"), "opening tried again");
+        // And where the handle stays open, trying again does it.
+        store
+            .change_header(Timestamp(2), |old| store.keys.with_new_epoch(old, &*store.random), || Ok(()))
+            .expect("written");
+        assert!(store.is_unfinished().expect("readable"));
+        store.finish(Timestamp(3)).expect("it is finished");
+        assert!(!store.is_unfinished().expect("readable") && reads(&store));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! older log. A record begins on a slot of its own: writing it cannot harm the one before. Each is written after the sync of
 //! the one before, so only the last can be torn: where one before the last does not open, the file was changed.
 
+use super::aside::Aside;
 use super::superblock::Root;
 use super::twice::{self, Twice};
 use super::{Holds, PAGE, Row, Seal, State, offset};
@@ -15,13 +16,17 @@ use redb::StorageBackend;
 /// How many slots a new log and a new checkpoint take in a file of so many slots, each twice.
 pub(super) fn map_slots(slots: usize) -> (usize, usize) {
     let log = (slots / 64).clamp(32, 4096);
-    let most = |rows: usize| (8 + rows * ROW).div_ceil(PAGE);
-    let mut checkpoint = most(slots);
+    let mut checkpoint = checkpoint_slots(slots);
     // Making room for them may make the file longer, and so the map.
-    while most(slots + 2 * log + 2 * checkpoint) > checkpoint {
-        checkpoint = most(slots + 2 * log + 2 * checkpoint);
+    while checkpoint_slots(slots + 2 * log + 2 * checkpoint) > checkpoint {
+        checkpoint = checkpoint_slots(slots + 2 * log + 2 * checkpoint);
     }
     (log, checkpoint)
+}
+
+/// How many slots a checkpoint of so many rows takes.
+pub(super) fn checkpoint_slots(rows: usize) -> usize {
+    (8 + rows * ROW).div_ceil(PAGE)
 }
 
 /// Pages a storage may have: the numbers above say something else in a row.
@@ -248,8 +253,10 @@ impl State {
         random: &dyn Random,
     ) -> Result<()> {
         let old = [self.log.extent, self.root.checkpoint];
-        let (log, checkpoint) = self.take_map(disk)?;
-        log.write(disk, 0, &vec![0; log.count as usize * PAGE])?;
+        let Aside { log, checkpoint, written } = self.take_map(disk)?;
+        if !written {
+            log.write(disk, 0, &vec![0; log.count as usize * PAGE])?;
+        }
         let mut plain = self.length.to_be_bytes().to_vec();
         self.rows.iter().for_each(|row| row.write(&mut plain));
         let (length, mut nonce) = (plain.len() as u64, [0; 12]);
@@ -268,19 +275,8 @@ impl State {
         for twice in old {
             self.wipe(disk, twice.slots())?;
         }
+        self.keep_aside(old[0], old[1]);
         Ok(())
-    }
-
-    /// Slots for a new log and a new checkpoint. The copies of one lie apart, so that what damages slots beside each other leaves one of them.
-    fn take_map(&mut self, disk: &dyn StorageBackend) -> Result<(Twice, Twice)> {
-        let (logged, count) = map_slots(self.rows.len());
-        let mut log = Twice { count: logged as u32, ..Twice::default() };
-        let mut checkpoint = Twice { count: count as u32, ..Twice::default() };
-        log.first = self.take_run(disk, log.count)?.first;
-        checkpoint.first = self.take_run(disk, checkpoint.count)?.first;
-        log.second = self.take_run(disk, log.count)?.first;
-        checkpoint.second = self.take_run(disk, checkpoint.count)?.first;
-        Ok((log, checkpoint))
     }
 
     /// Zeros slots that hold nothing of use; they are free at once.

@@ -11,6 +11,7 @@
 //!
 //! docs/format.md has the bytes. `log` is how the map is kept, `recover` how it is read again.
 
+mod aside;
 mod backup;
 mod disk;
 mod log;
@@ -35,13 +36,14 @@ use crate::crypto::{Active, Provider};
 use crate::error::{Code, Result};
 use crate::id::{Random, StoreId};
 use crate::vault::SealKey;
+use aside::Aside;
 use log::Log;
 use redb::StorageBackend;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use superblock::{Extent, Root};
+use superblock::Root;
 
 /// Bytes of a page and of a slot.
 pub(super) const PAGE: usize = 4096;
@@ -109,6 +111,8 @@ struct State {
     places: Vec<u32>,
     /// Slots that may be written over.
     free: BTreeSet<u32>,
+    /// Free slots that are kept for the next map, so that there is a place for it whatever else was written.
+    aside: Option<Aside>,
     /// Slots whose row changed since the last sync.
     touched: BTreeSet<u32>,
     /// Slots that are free once the next sync is done.
@@ -572,6 +576,7 @@ impl State {
             rows: vec![Row::MAP; FIRST as usize],
             places: Vec::new(),
             free: BTreeSet::new(),
+            aside: None,
             touched: BTreeSet::new(),
             released: Vec::new(),
             resized: false,
@@ -604,8 +609,7 @@ impl State {
             old
         } else {
             if self.free.is_empty() {
-                let more = (self.rows.len() as u32 / 32).max(32);
-                self.grow(disk, more)?;
+                self.add(disk, (self.rows.len() / 32).max(32))?;
             }
             let slot = self.free.pop_first().ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
             if old != 0 {
@@ -635,28 +639,37 @@ impl State {
         Ok(())
     }
 
-    /// Free slots one after the other, taken out of the free ones; the lowest there are, else new ones at the end.
-    fn take_run(&mut self, disk: &dyn StorageBackend, count: u32) -> io::Result<Extent> {
+    /// The lowest free slots one after the other that are as wanted.
+    fn find_run(&self, count: u32, wanted: impl Fn(&Row) -> bool) -> Option<u32> {
         let (mut first, mut length) = (0, 0);
-        for slot in &self.free {
+        for slot in self.free.iter().filter(|slot| wanted(&self.rows[**slot as usize])) {
             if length > 0 && *slot == first + length {
                 length += 1;
             } else {
                 (first, length) = (*slot, 1);
             }
             if length == count {
-                break;
+                return Some(first);
             }
         }
-        if length < count {
-            first = self.rows.len() as u32;
-            self.grow(disk, count)?;
-        }
+        None
+    }
+
+    /// Free slots one after the other, taken out of the free ones; the lowest there are, else new ones at the end.
+    fn take_run(&mut self, disk: &dyn StorageBackend, count: u32) -> io::Result<u32> {
+        let first = match self.find_run(count, |_| true) {
+            Some(first) => first,
+            None => {
+                let first = self.rows.len() as u32;
+                self.grow(disk, count)?;
+                first
+            }
+        };
         for slot in first..first + count {
             self.free.remove(&slot);
             self.rows[slot as usize] = Row::MAP;
         }
-        Ok(Extent { first, count })
+        Ok(first)
     }
 
     fn resize(&mut self, length: u64) {
@@ -731,6 +744,7 @@ impl State {
 
     fn shrink(&mut self, disk: &dyn StorageBackend, seal: &Seal, random: &dyn Random) -> Result<()> {
         self.say_opened(disk, seal, random)?;
+        self.use_aside();
         let mut bytes = vec![0; PAGE];
         for slot in (FIRST..self.rows.len() as u32).rev() {
             let Holds::Page(page) = self.rows[slot as usize].holds else { continue };
@@ -745,7 +759,9 @@ impl State {
         }
         // The first checkpoint makes the moves durable; the second moves the map itself to the front.
         self.write_checkpoint(disk, seal, random)?;
+        self.use_aside();
         self.write_checkpoint(disk, seal, random)?;
+        self.use_aside();
         let end = self.rows.iter().rposition(|row| !row.is_free()).map_or(FIRST as usize, |last| last + 1);
         self.rows.truncate(end);
         self.free.split_off(&(end as u32));

@@ -78,6 +78,7 @@ impl State {
                 state.free.insert(slot);
             }
         }
+        state.find_aside();
         Ok((state, sound))
     }
 

@@ -2,15 +2,14 @@
 //! may use up, so that what is read can still be recorded when nothing else can be written.
 //!
 //! New slots are written with zeros when they are made: a file system gives space for what is written, not for what a file is
-//! said to be long. Pages go to the lowest free slots, so the reserve, at the end, stays in one piece for the next map and log.
+//! said to be long. The place of the next map is kept apart (`aside`): it must be in one piece.
 
-use super::log::map_slots;
 use super::{PAGE, Pages, State, offset};
 use crate::error::{Code, Result};
 use redb::StorageBackend;
 
-/// Slots in reserve beyond those that a new map and a new log take: about 6,000 events in groups, or 60 one by one.
-const RESERVE: usize = 64;
+/// Slots in reserve beyond those that are kept for the next map: about 6,000 events in groups, or 60 one by one.
+const RESERVE: usize = 96;
 /// Slots that any change takes: the way from the root of the engine's trees to what is changed, and its own books.
 const FEW: usize = 24;
 /// Zeros written at once.
@@ -31,19 +30,22 @@ impl Pages {
         let mut state = inner.write_state();
         state.usable()?;
         // A row changes one leaf, of which there are no more than pages in use; leaves that are new are half full at least.
-        let used = state.rows.len() - state.free.len();
+        let used = state.rows.len() - state.free.len() - state.map_and_aside();
         let takes = FEW + rows.min(used) + 2 * bytes.div_ceil(PAGE);
-        let wanted = takes + state.reserve();
-        let missing = wanted.saturating_sub(state.free.len());
-        if missing == 0 {
+        let first = state.missing(takes, 0);
+        if first == 0 {
             return Ok(());
         }
         if let Err(error) = state.say_opened(&*inner.disk, &inner.seal, &*inner.random) {
             state.failed = true; // which superblock counts now is known when the file is opened again
             return Err(error);
         }
+        // A longer file may take a longer map.
+        let missing = first.max(state.missing(takes, first));
         let generous = missing.max(state.rows.len() / 32).max(32);
+        let generous = generous.max(state.missing(takes, generous));
         let made = state.add(&*inner.disk, generous).or_else(|_| state.add(&*inner.disk, missing));
+        state.find_aside();
         match made {
             Ok(()) => Ok(()),
             Err(_) if last && state.free.len() > FEW + bytes.div_ceil(PAGE) => Ok(()),
@@ -53,14 +55,15 @@ impl Pages {
 }
 
 impl State {
-    /// Slots that are kept free: for a new log, a new map, and some events.
-    fn reserve(&self) -> usize {
-        let (log, checkpoint) = map_slots(self.rows.len());
-        2 * (log + checkpoint) + RESERVE
+    /// How many free slots there are too few for a change that takes so many, for the next map where the file is so much longer, and for some
+    /// events.
+    fn missing(&self, takes: usize, more: usize) -> usize {
+        let wanted = takes + self.wanted_for_map(self.rows.len() + more) + RESERVE;
+        wanted.saturating_sub(self.free.len())
     }
 
     /// New slots at the end, with their space on the disk.
-    fn add(&mut self, disk: &dyn StorageBackend, more: usize) -> std::io::Result<()> {
+    pub(super) fn add(&mut self, disk: &dyn StorageBackend, more: usize) -> std::io::Result<()> {
         let from = self.rows.len();
         let written = (|| {
             disk.set_len(offset((from + more) as u32))?;

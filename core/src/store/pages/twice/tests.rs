@@ -1,5 +1,6 @@
 //! One damaged slot of the map or of the superblocks costs nothing, and an older copy is never taken for the newer.
 
+use super::super::superblock::Extent;
 use super::super::tests::{STORE, content, create, key, open, open_with, sample};
 use super::super::*;
 use crate::store::testing::FaultyFile;
