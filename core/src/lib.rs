@@ -1,4 +1,5 @@
 //! ehrcore: an embeddable EHR core. See the repository's README for the main path.
+#![cfg_attr(not(feature = "embedded"), allow(dead_code, unused_imports))] // parts that only the store uses
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

@@ -295,6 +295,7 @@ mod tests {
         assert_eq!(set.code(), Code::KeyUnavailable);
     }
 
+    #[cfg(feature = "embedded")]
     #[test]
     fn an_earlier_kept_file_put_back_with_an_earlier_clock_does_not_open_a_store_that_was_written_to_since() {
         use crate::ehr::{Actor, Ehr, Options};

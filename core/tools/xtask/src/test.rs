@@ -67,6 +67,10 @@ pub(crate) fn run() -> Done {
                 .concat(),
         )
     });
+    tally.step("lints without the store", || {
+        let without = ["clippy", "-p", "ehrcore", "--no-default-features", "--all-targets", "--quiet"];
+        cargo(&[&without[..], &["--", "-D", "warnings"]].concat())
+    });
     tally.step("no feature alone switches encryption off", no_feature_alone_switches_encryption_off);
     tally.step("layers", crate::layers::run);
     tally.step("header", || crate::header::run(&["--check"]));
