@@ -127,7 +127,8 @@ fn a_page_that_no_copy_has_as_it_was_left_is_not_made_up() {
     let (store, full, _) = clinic(folder.path());
     let slots = std::fs::metadata(&store).expect("a file").len() as usize / SLOT;
     let (mut corrupt, into) = (0, folder.path().join("whole.ehr"));
-    for slot in (slots / 3..slots).step_by(slots / 40 + 1) {
+    // Every page is hit once, wherever it lies.
+    for slot in (0..slots).step_by(12) {
         let hurt = damaged(folder.path(), &store, slot..slot + 12);
         match repair(&hurt, &[&full], &into, false) {
             Ok(done) => {
