@@ -6,6 +6,8 @@
  *   Text is UTF-8 with a length, not terminated. Text that is lent belongs to the handle it came from.
  *   A handle is released with its own ehr_*_free(); NULL is fine; a handle released twice is answered with
  *   EHR_HANDLE_CLOSED and does no harm.
+ *   A struct that is filled begins with `size`. A function that takes its sizeof fills no more than that, and `size` says how much it
+ *   filled: a later version may have more fields at the end. In all other structs the caller sets `size` to the sizeof.
  *   Every function may be called from any thread, at the same time as any other.
  *   No function prints, unwinds or ends the process. No error text holds record content.
  *   Since 0.1.0, unless a function says otherwise.
@@ -662,6 +664,10 @@ typedef struct {
  */
 typedef struct {
     /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
+    /*
      Its number, from 0.
      */
     uint64_t sequence;
@@ -741,6 +747,34 @@ typedef struct {
      What was asked; of a disclosure, what was disclosed.
      */
     ehr_str query;
+    /*
+     Whose records, where more than one patient's: their numbers in the log, ascending. They belong to the list.
+     */
+    const uint32_t *patients;
+    /*
+     How many those are.
+     */
+    size_t patient_count;
+    /*
+     The change set that was written; 0 for none.
+     */
+    uint64_t change_set;
+    /*
+     The number of the policy that was in force.
+     */
+    uint32_t policy;
+    /*
+     The rule of it that decided, by its number; 0 for the built-in table, or several.
+     */
+    uint32_t rule;
+    /*
+     The security labels that mattered, as codes with a space between.
+     */
+    ehr_str labels;
+    /*
+     `normal`, `substance-use` or `psychotherapy-notes`.
+     */
+    ehr_str compartment;
 } ehr_audit_event;
 
 /*
@@ -838,6 +872,10 @@ typedef struct {
  */
 typedef struct {
     /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
+    /*
      How near it is, in FHIR's word: `equivalent`, `wider`, `inexact` and so on.
      */
     ehr_str equivalence;
@@ -859,6 +897,10 @@ typedef struct {
  One finding about a record. The texts belong to the error or report it was read from.
  */
 typedef struct {
+    /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
     /*
      `EHR_SEVERITY_*`: 1 fatal, 2 error, 3 warning, 4 information.
      */
@@ -898,6 +940,10 @@ typedef struct {
  */
 typedef struct {
     /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
+    /*
      Its type: `HumanName`, `code` and so on for elements of the resource, `String`, `Quantity` and so on for values.
      */
     ehr_str type_name;
@@ -915,6 +961,10 @@ typedef struct {
  What became of one entry of one source. The texts belong to the ledger it was read from.
  */
 typedef struct {
+    /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
     /*
      The import source.
      */
@@ -957,6 +1007,10 @@ typedef struct {
  An entry kept aside. The bytes belong to the list it was read from.
  */
 typedef struct {
+    /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
     /*
      Its number, for ehr_session_release().
      */
@@ -1135,6 +1189,14 @@ typedef struct {
     uint64_t events;
     uint64_t records;
     uint64_t patients;
+    /*
+     Of the current records, those that the event of the change set that wrote them vouches for.
+     */
+    uint64_t matched;
+    /*
+     Change sets that cannot be held against their events any more, because part of them was lost in damage that is on record.
+     */
+    uint64_t unmatched;
 } ehr_verify_report;
 
 /*
@@ -1182,6 +1244,36 @@ typedef struct {
 } ehr_anchor;
 
 /*
+ A file and its anchor, compared.
+ */
+typedef struct {
+    /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
+    /*
+     Change sets in the file.
+     */
+    uint64_t file_commits;
+    /*
+     Change sets that the anchor knows of.
+     */
+    uint64_t anchor_commits;
+    /*
+     Events of the audit log in the file.
+     */
+    uint64_t file_events;
+    /*
+     Events of the audit log that the anchor knows of.
+     */
+    uint64_t anchor_events;
+    /*
+     1 where the file is older than its anchor, or went another way from there.
+     */
+    int32_t rolled_back;
+} ehr_anchor_report;
+
+/*
  A host's key management. Both calls give 0 on success. EHR_WRONG_KEY says that it refuses (the key was revoked or is no more): it is
  reported as such, and a root that ehr_key_cached() kept is thrown away. Anything else says that it did not answer and is reported as
  EHR_KEY_UNAVAILABLE: a root that was kept goes on opening the store. So a host that revokes must tell the two apart.
@@ -1217,6 +1309,10 @@ typedef struct {
  */
 typedef struct {
     /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
+    /*
      `EHR_OUTCOME_*`: 0 in, 1 not in the value set, 2 not a code of its system, 3 not checked: nobody here can tell.
      */
     int32_t outcome;
@@ -1238,6 +1334,10 @@ typedef struct {
  One code of an expansion. The texts belong to the expansion.
  */
 typedef struct {
+    /*
+     How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+     */
+    size_t size;
     /*
      The code system; empty where none is named.
      */
@@ -1370,9 +1470,13 @@ ehr_status ehr_session_audit(const ehr_session *session,
 EHR_API size_t ehr_audit_count(const ehr_audit *audit);
 
 /*
- Reads one event, from 0, into `*event_out`. Ownership: its texts belong to `audit`. Errors: EHR_NOT_FOUND.
+ Reads one event, from 0, into `*event_out`, of which `size` is the sizeof. Ownership: its texts belong to `audit`. Errors: EHR_NOT_FOUND.
  */
-EHR_API ehr_status ehr_audit_read(const ehr_audit *audit, size_t index, ehr_audit_event *event_out);
+EHR_API
+ehr_status ehr_audit_read(const ehr_audit *audit,
+                          size_t index,
+                          ehr_audit_event *event_out,
+                          size_t size);
 
 /*
  Releases a list of events. NULL is fine.
@@ -1572,12 +1676,13 @@ ehr_status ehr_terminology_translate(const ehr_terminology *terminology,
 EHR_API size_t ehr_translations_count(const ehr_translations *translations);
 
 /*
- Reads one into `*entry_out`. Ownership: its texts belong to `translations`. Errors: EHR_NOT_FOUND.
+ Reads one into `*entry_out`, of which `size` is the sizeof. Ownership: its texts belong to `translations`. Errors: EHR_NOT_FOUND.
  */
 EHR_API
 ehr_status ehr_translations_entry(const ehr_translations *translations,
                                   size_t index,
-                                  ehr_translation *entry_out);
+                                  ehr_translation *entry_out,
+                                  size_t size);
 
 /*
  Releases them. NULL is fine.
@@ -1624,12 +1729,12 @@ EHR_API uint32_t ehr_error_column(const ehr_error *error);
 EHR_API size_t ehr_error_issue_count(const ehr_error *error);
 
 /*
- Reads one finding of an `EHR_RECORD_INVALID` into `*issue_out`.
+ Reads one finding of an `EHR_RECORD_INVALID` into `*issue`, of which `size` is the sizeof.
 
- Ownership: the texts in `*issue_out` belong to `error`.
+ Ownership: the texts in `*issue` belong to `error`.
  Errors:    EHR_NOT_FOUND where `index` is not less than ehr_error_issue_count().
  */
-EHR_API ehr_status ehr_error_issue(const ehr_error *error, size_t index, ehr_issue *issue_out_);
+EHR_API ehr_status ehr_error_issue(const ehr_error *error, size_t index, ehr_issue *issue, size_t size);
 
 /*
  Releases an error. NULL is fine.
@@ -1677,9 +1782,13 @@ ehr_status ehr_fhirpath_evaluate(const ehr_fhirpath *expression,
 EHR_API size_t ehr_fhirpath_count(const ehr_fhirpath_result *result);
 
 /*
- Reads one item into `*item`, from 0. Ownership: its texts belong to `result`. Errors: EHR_NOT_FOUND.
+ Reads one item, from 0, into `*item`, of which `size` is the sizeof. Ownership: its texts belong to `result`. Errors: EHR_NOT_FOUND.
  */
-EHR_API ehr_status ehr_fhirpath_item_at(const ehr_fhirpath_result *result, size_t index, ehr_fhirpath_item *item);
+EHR_API
+ehr_status ehr_fhirpath_item_at(const ehr_fhirpath_result *result,
+                                size_t index,
+                                ehr_fhirpath_item *item,
+                                size_t size);
 
 /*
  Releases a result. NULL is fine.
@@ -1705,9 +1814,13 @@ EHR_API ehr_status ehr_session_ledger(const ehr_session *session, ehr_ledger **l
 EHR_API size_t ehr_ledger_count(const ehr_ledger *ledger);
 
 /*
- Reads one line, from 0, into `*line_out`. Ownership: its texts belong to `ledger`. Errors: EHR_NOT_FOUND.
+ Reads one line, from 0, into `*line_out`, of which `size` is the sizeof. Ownership: its texts belong to `ledger`. Errors: EHR_NOT_FOUND.
  */
-EHR_API ehr_status ehr_ledger_read(const ehr_ledger *ledger, size_t index, ehr_ledger_line *line_out);
+EHR_API
+ehr_status ehr_ledger_read(const ehr_ledger *ledger,
+                           size_t index,
+                           ehr_ledger_line *line_out,
+                           size_t size);
 
 /*
  Releases a ledger. NULL is fine.
@@ -1731,18 +1844,23 @@ ehr_status ehr_session_quarantine(const ehr_session *session,
 EHR_API size_t ehr_quarantine_count(const ehr_quarantine *quarantine);
 
 /*
- Reads one entry, from 0, into `*entry_out`. Ownership: its bytes belong to `quarantine`. Errors: EHR_NOT_FOUND.
+ Reads one entry, from 0, into `*entry_out`, of which `size` is the sizeof. Ownership: its bytes belong to `quarantine`. Errors: EHR_NOT_FOUND.
  */
-EHR_API ehr_status ehr_quarantine_read(const ehr_quarantine *quarantine, size_t index, ehr_quarantined *entry_out);
+EHR_API
+ehr_status ehr_quarantine_read(const ehr_quarantine *quarantine,
+                               size_t index,
+                               ehr_quarantined *entry_out,
+                               size_t size);
 
 /*
- Reads one finding of one entry. Ownership: its texts belong to `quarantine`. Errors: EHR_NOT_FOUND.
+ Reads one finding of one entry into `*issue`, of which `size` is the sizeof. Ownership: its texts belong to `quarantine`. Errors: EHR_NOT_FOUND.
  */
 EHR_API
 ehr_status ehr_quarantine_issue(const ehr_quarantine *quarantine,
                                 size_t index,
                                 size_t issue_index,
-                                ehr_issue *issue);
+                                ehr_issue *issue,
+                                size_t size);
 
 /*
  Releases the list; the entries stay in quarantine. NULL is fine.
@@ -2752,6 +2870,20 @@ ehr_status ehr_open_anchored(ehr_str file,
                              ehr_error **error_out);
 
 /*
+ Compares a file with its anchor and shows nothing else; nothing is written. So what EHR_ROLLED_BACK is about can be looked at. `size` is the
+ sizeof of `*report_out`.
+
+ Errors: as ehr_open(); EHR_ANCHOR_MISSING, EHR_ANCHOR_INVALID, EHR_ANCHOR_OTHER, EHR_ANCHOR_UNAVAILABLE.
+ */
+EHR_API
+ehr_status ehr_compare_with_anchor(ehr_str file,
+                                   const ehr_key *key,
+                                   const ehr_anchor *anchor,
+                                   ehr_anchor_report *report_out,
+                                   size_t size,
+                                   ehr_error **error_out);
+
+/*
  Tells the anchor of everything that is committed; without an anchor, nothing.
 
  Errors: EHR_ANCHOR_UNAVAILABLE.
@@ -2833,7 +2965,7 @@ EHR_API void ehr_terminology_free(ehr_terminology *terminology);
 
 /*
  Whether a code is in a value set (`url` or `url|version`), or in its code system where `value_set` is empty. `system` may be
- empty where the value set tells it; `display` may be empty.
+ empty where the value set tells it; `display` may be empty. `size` is the sizeof of `*check_out`.
  */
 EHR_API
 ehr_status ehr_terminology_validate_code(const ehr_terminology *terminology,
@@ -2842,6 +2974,7 @@ ehr_status ehr_terminology_validate_code(const ehr_terminology *terminology,
                                          ehr_str code,
                                          ehr_str display,
                                          ehr_code_check *check_out,
+                                         size_t size,
                                          ehr_error **error_out);
 
 /*
@@ -2881,9 +3014,13 @@ EHR_API void ehr_expansion_free(ehr_expansion *expansion);
 EHR_API size_t ehr_expansion_count(const ehr_expansion *expansion);
 
 /*
- Reads one code into `*entry_out`. Ownership: its texts belong to `expansion`. Errors: EHR_NOT_FOUND.
+ Reads one code into `*entry_out`, of which `size` is the sizeof. Ownership: its texts belong to `expansion`. Errors: EHR_NOT_FOUND.
  */
-EHR_API ehr_status ehr_expansion_entry(const ehr_expansion *expansion, size_t index, ehr_code_entry *entry_out);
+EHR_API
+ehr_status ehr_expansion_entry(const ehr_expansion *expansion,
+                               size_t index,
+                               ehr_code_entry *entry_out,
+                               size_t size);
 
 /*
  Checks the structure of one FHIR R4 resource, JSON or XML. Needs no store.
@@ -2904,9 +3041,13 @@ EHR_API int32_t ehr_report_is_valid(const ehr_report *report);
 EHR_API size_t ehr_report_count(const ehr_report *report);
 
 /*
- Reads one finding into `*issue_out`. Ownership: its texts belong to `report`. Errors: EHR_NOT_FOUND.
+ Reads one finding into `*issue`, of which `size` is the sizeof. Ownership: its texts belong to `report`. Errors: EHR_NOT_FOUND.
  */
-EHR_API ehr_status ehr_report_issue(const ehr_report *report, size_t index, ehr_issue *issue);
+EHR_API
+ehr_status ehr_report_issue(const ehr_report *report,
+                            size_t index,
+                            ehr_issue *issue,
+                            size_t size);
 
 /*
  The findings as FHIR's OperationOutcome (JSON).
@@ -2977,6 +3118,22 @@ ehr_status ehr_validator_validate(const ehr_validator *validator,
                                   ehr_str resource,
                                   ehr_report **report_out,
                                   ehr_error **error_out);
+
+/*
+ As ehr_validator_validate(), for at most so many milliseconds, holding at most `memory` bytes, until `cancel` says stop. 0 and NULL are no
+ limit. There is no report of a part.
+
+ Ownership: as ehr_validator_validate().
+ Errors:    as ehr_validator_validate(); EHR_DEADLINE, EHR_LIMIT_MEMORY, EHR_CANCELLED.
+ */
+EHR_API
+ehr_status ehr_validator_validate_within(const ehr_validator *validator,
+                                         ehr_str resource,
+                                         uint64_t milliseconds,
+                                         size_t memory,
+                                         const ehr_cancel *cancel,
+                                         ehr_report **report_out,
+                                         ehr_error **error_out);
 
 /*
  Releases a validator. NULL is fine.

@@ -34,6 +34,13 @@ int main(int count, char **words) {
     ehr_str raw, chain[2];
     ehr_actor actor;
     uint64_t from_copies = 9;
+    char kept[1024], note[1024];
+    ehr_anchor anchor;
+    ehr_anchor_report compared;
+    ehr_store *anchored = NULL;
+    ehr_cancel *stop = NULL;
+    ehr_validator *validator = NULL;
+    ehr_report *findings = NULL;
     if (count != 2 || strlen(words[1]) > 900) {
         return 2;
     }
@@ -42,6 +49,7 @@ int main(int count, char **words) {
     sprintf(into, "%s.into", words[1]);
     sprintf(whole, "%s.whole", words[1]);
     sprintf(saved, "%s.saved", words[1]);
+    sprintf(note, "%s.note", words[1]);
     raw.data = (const char *)bytes;
     raw.length = sizeof bytes;
     must(ehr_key_raw(raw, &key, &error), error, "key");
@@ -54,6 +62,39 @@ int main(int count, char **words) {
     actor.id = text("dr-grey");
     actor.role = text("physician");
     must(ehr_session_open(store, &actor, text("TREAT"), &doctor, &error), error, "session");
+
+    /* A validation that is given limits, and one that was cancelled before it began. */
+    must(ehr_cancel_new(&stop, &error), error, "a token");
+    must(ehr_validator_new(&validator, &error), error, "a validator");
+    must(ehr_validator_build(validator, &error), error, "R4");
+    must(ehr_validator_validate_within(validator, text("{\"resourceType\":\"Patient\"}"), 60000, 1 << 20, stop, &findings, &error), error, "validate");
+    if (!ehr_report_is_valid(findings)) {
+        return 1;
+    }
+    ehr_report_free(findings);
+    must(ehr_cancel_now(stop, &error), error, "stop");
+    if (ehr_validator_validate_within(validator, text("{\"resourceType\":\"Patient\"}"), 0, 0, stop, &findings, NULL) != EHR_CANCELLED) {
+        return 1;
+    }
+    ehr_validator_free(validator);
+    ehr_cancel_free(stop);
+
+    /* An anchor that begins with the store as it is, and the two compared. */
+    memset(&anchor, 0, sizeof anchor);
+    anchor.size = sizeof anchor;
+    anchor.file = text(note);
+    anchor.begin = 1;
+    sprintf(kept, "%s.anchored", words[1]);
+    must(ehr_create_anchored(text(kept), key, &anchor, &anchored, &error), error, "with an anchor");
+    ehr_store_free(anchored);
+    must(ehr_compare_with_anchor(text(kept), key, &anchor, &compared, sizeof compared, &error), error, "compare");
+    if (compared.size != sizeof compared || compared.rolled_back != 0 || compared.file_commits != compared.anchor_commits) {
+        return 1;
+    }
+    anchor.file = text(copy);
+    if (ehr_compare_with_anchor(text(kept), key, &anchor, &compared, sizeof compared, NULL) != EHR_ANCHOR_MISSING) {
+        return 1;
+    }
 
     copied.size = sizeof copied;
     must(ehr_session_backup(session, text(copy), text(""), NULL, NULL, NULL, &copied, &error), error, "backup");

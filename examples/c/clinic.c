@@ -22,7 +22,7 @@ static void say(const char *what, ehr_error *error)
     fprintf(stderr, "%s: %.*s\n%.*s\n", what, (int)message.length, message.data, (int)mend.length, mend.data);
     for (i = 0; i < ehr_error_issue_count(error); i++) {
         ehr_issue issue;
-        if (ehr_error_issue(error, i, &issue) == EHR_OK)
+        if (ehr_error_issue(error, i, &issue, sizeof issue) == EHR_OK)
             fprintf(stderr, "  %.*s: %.*s\n", (int)issue.path.length, issue.path.data, (int)issue.message.length, issue.message.data);
     }
     ehr_error_free(error);

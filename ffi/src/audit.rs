@@ -1,7 +1,7 @@
 //! The audit log as a C program reads it.
 
 use crate::error::ehr_error;
-use crate::guard::{ehr_status, getter, guard, put, writable};
+use crate::guard::{ehr_status, getter, growing, guard, put, put_within, writable};
 use crate::handle;
 use crate::record::ehr_text;
 use crate::session::{ehr_session, look, text};
@@ -11,6 +11,7 @@ use ehrcore_core::access::{Purpose, Role};
 use ehrcore_core::audit::{Event, Ground};
 use ehrcore_core::ehr::{Disclosure, Ehr, Report};
 use ehrcore_core::error::Code;
+use ehrcore_core::record::Compartment;
 use std::path::Path;
 
 /// Events of the audit log.
@@ -22,7 +23,10 @@ pub struct ehr_audit {
 /// One event: who, what, when, why, with what outcome; no content of any record. The texts belong to the list.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_audit_event {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// Its number, from 0.
     pub sequence: u64,
     /// When: microseconds since 1970-01-01T00:00:00Z.
@@ -63,7 +67,22 @@ pub struct ehr_audit_event {
     pub reason: ehr_str,
     /// What was asked; of a disclosure, what was disclosed.
     pub query: ehr_str,
+    /// Whose records, where more than one patient's: their numbers in the log, ascending. They belong to the list.
+    pub patients: *const u32,
+    /// How many those are.
+    pub patient_count: usize,
+    /// The change set that was written; 0 for none.
+    pub change_set: u64,
+    /// The number of the policy that was in force.
+    pub policy: u32,
+    /// The rule of it that decided, by its number; 0 for the built-in table, or several.
+    pub rule: u32,
+    /// The security labels that mattered, as codes with a space between.
+    pub labels: ehr_str,
+    /// `normal`, `substance-use` or `psychotherapy-notes`.
+    pub compartment: ehr_str,
 }
+growing!(ehr_audit_event);
 
 /// At most `count` events from number `from` on. Needs an administrator.
 ///
@@ -90,9 +109,14 @@ pub extern "C" fn ehr_audit_count(audit: *const ehr_audit) -> usize {
     getter(0, || Ok(handle::look::<ehr_audit, Vec<(u64, Event)>>(audit)?.len()))
 }
 
-/// Reads one event, from 0, into `*event_out`. Ownership: its texts belong to `audit`. Errors: EHR_NOT_FOUND.
+/// Reads one event, from 0, into `*event_out`, of which `size` is the sizeof. Ownership: its texts belong to `audit`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
-pub extern "C" fn ehr_audit_read(audit: *const ehr_audit, index: usize, event_out: *mut ehr_audit_event) -> ehr_status {
+pub extern "C" fn ehr_audit_read(
+    audit: *const ehr_audit,
+    index: usize,
+    event_out: *mut ehr_audit_event,
+    size: usize,
+) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let events = handle::look::<ehr_audit, Vec<(u64, Event)>>(audit)?;
         let (sequence, event) = events.get(index).ok_or_else(|| Code::NotFound.error())?;
@@ -100,6 +124,7 @@ pub extern "C" fn ehr_audit_read(audit: *const ehr_audit, index: usize, event_ou
         let role = Role::ALL.iter().find(|role| **role as u8 == event.role);
         let purpose = Purpose::ALL.iter().find(|purpose| **purpose as u8 == event.purpose);
         let made = ehr_audit_event {
+            size: 0,
             sequence: *sequence,
             at: event.at.0,
             event: lend(event.kind.name()),
@@ -120,8 +145,15 @@ pub extern "C" fn ehr_audit_read(audit: *const ehr_audit, index: usize, event_ou
             recipient: lend(&event.recipient),
             reason: lend(&event.reason),
             query: lend(&event.query),
+            patients: event.patients.as_ptr(),
+            patient_count: event.patients.len(),
+            change_set: event.commit,
+            policy: event.policy,
+            rule: event.rule.into(),
+            labels: lend(&event.labels),
+            compartment: Compartment::from_number(event.compartment).map_or(ehr_str::EMPTY, |one| lend(one.name())),
         };
-        put(event_out, made)
+        put_within(event_out, size, made)
     })
 }
 

@@ -86,6 +86,16 @@ pub extern "C" fn ehr_cancel_free(cancel: *mut ehr_cancel) {
     });
 }
 
+/// Limits as C says them: 0 and NULL are none.
+pub(crate) fn limits(milliseconds: u64, memory: usize, cancel: *const ehr_cancel) -> Result<CallLimits> {
+    let cancel = match cancel.is_null() {
+        true => None,
+        false => Some((*handle::look::<ehr_cancel, CancelToken>(cancel)?).clone()),
+    };
+    let time = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+    Ok(CallLimits { time, cancel, memory: (memory > 0).then_some(memory) })
+}
+
 /// Sets how long each call of the session may take from now on in milliseconds, how many bytes of records it may hold, and what cancels it.
 /// 0 and NULL are no limit. Calls end with EHR_DEADLINE, EHR_LIMIT_MEMORY or EHR_CANCELLED and leave nothing half done.
 #[unsafe(no_mangle)]
@@ -97,15 +107,7 @@ pub extern "C" fn ehr_session_limit(
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
     guard(error_out, || {
-        let cancel = match cancel.is_null() {
-            true => None,
-            false => Some((*handle::look::<ehr_cancel, CancelToken>(cancel)?).clone()),
-        };
-        look(session)?.set_limits(CallLimits {
-            time: (milliseconds > 0).then(|| Duration::from_millis(milliseconds)),
-            cancel,
-            memory: (memory > 0).then_some(memory),
-        });
+        look(session)?.set_limits(limits(milliseconds, memory, cancel)?);
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! Terminology beyond packages: a host's own knowledge of codes, and what a code is in another system.
 
 use crate::error::ehr_error;
-use crate::guard::{ehr_status, getter, guard, put, writable};
+use crate::guard::{ehr_status, getter, growing, guard, put, put_within, writable};
 use crate::handle;
 use crate::terminology::{ehr_terminology, opened};
 use crate::text::ehr_str;
@@ -137,7 +137,10 @@ pub struct ehr_translations {
 /// One code that a concept map gives. The texts belong to the ehr_translations.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_translation {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// How near it is, in FHIR's word: `equivalent`, `wider`, `inexact` and so on.
     pub equivalence: ehr_str,
     /// The system it is in; empty where none is named.
@@ -147,6 +150,7 @@ pub struct ehr_translation {
     /// The text for it; empty where there is none.
     pub display: ehr_str,
 }
+growing!(ehr_translation);
 
 /// What a concept map (`url` or `url|version`) gives for a code, in the order of the map. `system` may be empty.
 ///
@@ -178,19 +182,20 @@ pub extern "C" fn ehr_translations_count(translations: *const ehr_translations) 
     getter(0, || Ok(handle::look::<ehr_translations, Vec<Translation>>(translations)?.len()))
 }
 
-/// Reads one into `*entry_out`. Ownership: its texts belong to `translations`. Errors: EHR_NOT_FOUND.
+/// Reads one into `*entry_out`, of which `size` is the sizeof. Ownership: its texts belong to `translations`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_translations_entry(
     translations: *const ehr_translations,
     index: usize,
     entry_out: *mut ehr_translation,
+    size: usize,
 ) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let found = handle::look::<ehr_translations, Vec<Translation>>(translations)?;
         let one = found.get(index).ok_or_else(|| Code::NotFound.error())?;
         let (system, display) = (lend(one.system.as_deref()), lend(one.display.as_deref()));
         let (equivalence, code) = (lend(Some(&one.equivalence)), lend(Some(&one.code)));
-        put(entry_out, ehr_translation { equivalence, system, code, display })
+        put_within(entry_out, size, ehr_translation { size: 0, equivalence, system, code, display })
     })
 }
 

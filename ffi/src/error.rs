@@ -1,6 +1,6 @@
 //! Errors and findings as a C program reads them.
 
-use crate::guard::{ehr_status, getter, put};
+use crate::guard::{ehr_status, getter, growing, put_within};
 use crate::handle;
 use crate::text::ehr_str;
 use ehrcore_core::error::{Code, Error, Result};
@@ -16,7 +16,10 @@ pub struct ehr_error {
 /// One finding about a record. The texts belong to the error or report it was read from.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_issue {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// `EHR_SEVERITY_*`: 1 fatal, 2 error, 3 warning, 4 information.
     pub severity: i32,
     /// The stable code: one of `enum ehr_code`.
@@ -34,6 +37,7 @@ pub struct ehr_issue {
     /// The rule it comes from: the key of an invariant, the name of a slice, the URL of a value set; empty for none.
     pub rule: ehr_str,
 }
+growing!(ehr_issue);
 
 /// Keeps the message beside the error so that it can be lent.
 pub(crate) struct Details {
@@ -56,11 +60,13 @@ fn lend(text: &str) -> ehr_str {
     ehr_str::lend(text.as_bytes())
 }
 
-pub(crate) fn issue_out(issues: &[Issue], index: usize, out: *mut ehr_issue) -> Result<()> {
+pub(crate) fn issue_out(issues: &[Issue], index: usize, out: *mut ehr_issue, room: usize) -> Result<()> {
     let issue = issues.get(index).ok_or_else(|| Code::NotFound.error())?;
-    put(
+    put_within(
         out,
+        room,
         ehr_issue {
+            size: 0,
             severity: issue.severity as i32 + 1,
             code: ehr_status::from(issue.code.number()),
             line: issue.line,
@@ -118,13 +124,18 @@ pub extern "C" fn ehr_error_issue_count(error: *const ehr_error) -> usize {
     getter(0, || Ok(details(error)?.error.issues().len()))
 }
 
-/// Reads one finding of an `EHR_RECORD_INVALID` into `*issue_out`.
+/// Reads one finding of an `EHR_RECORD_INVALID` into `*issue`, of which `size` is the sizeof.
 ///
-/// Ownership: the texts in `*issue_out` belong to `error`.
+/// Ownership: the texts in `*issue` belong to `error`.
 /// Errors:    EHR_NOT_FOUND where `index` is not less than ehr_error_issue_count().
 #[unsafe(no_mangle)]
-pub extern "C" fn ehr_error_issue(error: *const ehr_error, index: usize, issue_out_: *mut ehr_issue) -> ehr_status {
-    crate::guard::guard(std::ptr::null_mut(), || issue_out(details(error)?.error.issues(), index, issue_out_))
+pub extern "C" fn ehr_error_issue(
+    error: *const ehr_error,
+    index: usize,
+    issue: *mut ehr_issue,
+    size: usize,
+) -> ehr_status {
+    crate::guard::guard(std::ptr::null_mut(), || issue_out(details(error)?.error.issues(), index, issue, size))
 }
 
 /// Releases an error. NULL is fine.

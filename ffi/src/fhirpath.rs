@@ -1,7 +1,7 @@
 //! FHIRPath: expressions compiled once, evaluated over any number of resources.
 
 use crate::error::ehr_error;
-use crate::guard::{ehr_status, getter, guard, put, writable};
+use crate::guard::{ehr_status, getter, growing, guard, put, put_within, writable};
 use crate::handle;
 use crate::text::ehr_str;
 use ehrcore_core::error::Code;
@@ -25,7 +25,10 @@ pub struct ehr_fhirpath_result {
 /// One item of a result.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_fhirpath_item {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// Its type: `HumanName`, `code` and so on for elements of the resource, `String`, `Quantity` and so on for values.
     pub type_name: ehr_str,
     /// The item as JSON.
@@ -33,6 +36,7 @@ pub struct ehr_fhirpath_item {
     /// The path of an element, such as `Patient.name[0].family`; empty for a value.
     pub path: ehr_str,
 }
+growing!(ehr_fhirpath_item);
 
 struct Found {
     type_name: &'static str,
@@ -93,19 +97,20 @@ pub extern "C" fn ehr_fhirpath_count(result: *const ehr_fhirpath_result) -> usiz
     getter(0, || Ok(handle::look::<ehr_fhirpath_result, Vec<Found>>(result)?.len()))
 }
 
-/// Reads one item into `*item`, from 0. Ownership: its texts belong to `result`. Errors: EHR_NOT_FOUND.
+/// Reads one item, from 0, into `*item`, of which `size` is the sizeof. Ownership: its texts belong to `result`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_fhirpath_item_at(
     result: *const ehr_fhirpath_result,
     index: usize,
     item: *mut ehr_fhirpath_item,
+    size: usize,
 ) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let result = handle::look::<ehr_fhirpath_result, Vec<Found>>(result)?;
         let found = result.get(index).ok_or_else(|| Code::NotFound.error())?;
         let lend = |text: &str| ehr_str::lend(text.as_bytes());
         let (type_name, json, path) = (lend(found.type_name), lend(&found.json), lend(&found.path));
-        put(item, ehr_fhirpath_item { type_name, json, path })
+        put_within(item, size, ehr_fhirpath_item { size: 0, type_name, json, path })
     })
 }
 
@@ -144,14 +149,15 @@ mod tests {
         let patient = ehr_str::lend(br#"{"resourceType":"Patient","name":[{"family":"Ito"}]}"#);
         assert_eq!(ehr_fhirpath_evaluate(expression, patient, &mut result, none), 0);
         assert_eq!(ehr_fhirpath_count(result), 2);
-        let mut item = ehr_fhirpath_item { type_name: ehr_str::EMPTY, json: ehr_str::EMPTY, path: ehr_str::EMPTY };
+        let (none, room) = (ehr_str::EMPTY, size_of::<ehr_fhirpath_item>());
+        let mut item = ehr_fhirpath_item { size: 0, type_name: none, json: none, path: none };
         let mut shown = Vec::new();
         for index in 0..2 {
-            assert_eq!(ehr_fhirpath_item_at(result, index, &mut item), 0);
+            assert_eq!(ehr_fhirpath_item_at(result, index, &mut item, room), 0);
             shown.push([text(item.type_name), text(item.json), text(item.path)]);
         }
         assert_eq!(shown, [["string", "\"Ito\"", "Patient.name[0].family"], ["Decimal", "1.50", ""]]);
-        assert_eq!(ehr_fhirpath_item_at(result, 2, &mut item), i32::from(Code::NotFound.number()));
+        assert_eq!(ehr_fhirpath_item_at(result, 2, &mut item, room), i32::from(Code::NotFound.number()));
         ehr_fhirpath_result_free(result);
         ehr_fhirpath_free(expression);
         ehr_fhirpath_free(expression);

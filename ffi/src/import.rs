@@ -1,7 +1,7 @@
 //! What became of the entries of imports: the ledger and the quarantine.
 
 use crate::error::{ehr_error, ehr_issue, issue_out};
-use crate::guard::{ehr_status, getter, guard, put, writable};
+use crate::guard::{ehr_status, getter, growing, guard, put, put_within, writable};
 use crate::handle;
 use crate::session::{ehr_session, look};
 use crate::text::ehr_str;
@@ -24,7 +24,10 @@ pub struct ehr_quarantine {
 /// What became of one entry of one source. The texts belong to the ledger it was read from.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_ledger_line {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// The import source.
     pub source: u32,
     /// The entry of a Bundle or line of an NDJSON file, from 1.
@@ -44,11 +47,15 @@ pub struct ehr_ledger_line {
     /// 1 where the import gave the id because the record had none.
     pub id_assigned: i32,
 }
+growing!(ehr_ledger_line);
 
 /// An entry kept aside. The bytes belong to the list it was read from.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_quarantined {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// Its number, for ehr_session_release().
     pub number: u64,
     /// The import source.
@@ -60,6 +67,7 @@ pub struct ehr_quarantined {
     /// Its bytes, word for word.
     pub bytes: ehr_str,
 }
+growing!(ehr_quarantined);
 
 /// What became of every entry of every import, in order. Needs an administrator.
 ///
@@ -85,17 +93,19 @@ pub extern "C" fn ehr_ledger_count(ledger: *const ehr_ledger) -> usize {
     getter(0, || Ok(handle::look::<ehr_ledger, Vec<LedgerEntry>>(ledger)?.len()))
 }
 
-/// Reads one line, from 0, into `*line_out`. Ownership: its texts belong to `ledger`. Errors: EHR_NOT_FOUND.
+/// Reads one line, from 0, into `*line_out`, of which `size` is the sizeof. Ownership: its texts belong to `ledger`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_ledger_read(
     ledger: *const ehr_ledger,
     index: usize,
     line_out: *mut ehr_ledger_line,
+    size: usize,
 ) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let lines = handle::look::<ehr_ledger, Vec<LedgerEntry>>(ledger)?;
         let line = lines.get(index).ok_or_else(|| Code::NotFound.error())?;
         let made = ehr_ledger_line {
+            size: 0,
             source: line.source,
             entry: line.entry,
             offset: line.offset,
@@ -106,7 +116,7 @@ pub extern "C" fn ehr_ledger_read(
             id: ehr_str::lend(line.id.as_bytes()),
             id_assigned: line.id_assigned.into(),
         };
-        put(line_out, made)
+        put_within(line_out, size, made)
     })
 }
 
@@ -146,38 +156,41 @@ pub extern "C" fn ehr_quarantine_count(quarantine: *const ehr_quarantine) -> usi
     getter(0, || Ok(kept(quarantine)?.len()))
 }
 
-/// Reads one entry, from 0, into `*entry_out`. Ownership: its bytes belong to `quarantine`. Errors: EHR_NOT_FOUND.
+/// Reads one entry, from 0, into `*entry_out`, of which `size` is the sizeof. Ownership: its bytes belong to `quarantine`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_quarantine_read(
     quarantine: *const ehr_quarantine,
     index: usize,
     entry_out: *mut ehr_quarantined,
+    size: usize,
 ) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let all = kept(quarantine)?;
         let entry = all.get(index).ok_or_else(|| Code::NotFound.error())?;
         let made = ehr_quarantined {
+            size: 0,
             number: entry.number,
             source: entry.source,
             entry: entry.entry,
             issue_count: entry.issues.len(),
             bytes: ehr_str::lend(entry.bytes.expose()),
         };
-        put(entry_out, made)
+        put_within(entry_out, size, made)
     })
 }
 
-/// Reads one finding of one entry. Ownership: its texts belong to `quarantine`. Errors: EHR_NOT_FOUND.
+/// Reads one finding of one entry into `*issue`, of which `size` is the sizeof. Ownership: its texts belong to `quarantine`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_quarantine_issue(
     quarantine: *const ehr_quarantine,
     index: usize,
     issue_index: usize,
     issue: *mut ehr_issue,
+    size: usize,
 ) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let all = kept(quarantine)?;
-        issue_out(&all.get(index).ok_or_else(|| Code::NotFound.error())?.issues, issue_index, issue)
+        issue_out(&all.get(index).ok_or_else(|| Code::NotFound.error())?.issues, issue_index, issue, size)
     })
 }
 

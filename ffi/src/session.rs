@@ -108,6 +108,10 @@ pub struct ehr_verify_report {
     pub events: u64,
     pub records: u64,
     pub patients: u64,
+    /// Of the current records, those that the event of the change set that wrote them vouches for.
+    pub matched: u64,
+    /// Change sets that cannot be held against their events any more, because part of them was lost in damage that is on record.
+    pub unmatched: u64,
 }
 
 pub(crate) fn look(session: *const ehr_session) -> Result<Arc<Session>> {
@@ -421,7 +425,17 @@ pub extern "C" fn ehr_session_verify(
         };
         let done = look(session)?.verify(level, None)?;
         let size = size_of::<ehr_verify_report>();
-        put(report_out, ehr_verify_report { size, events: done.events, records: done.records, patients: done.patients })
+        put(
+            report_out,
+            ehr_verify_report {
+                size,
+                events: done.events,
+                records: done.records,
+                patients: done.patients,
+                matched: done.matched,
+                unmatched: done.unmatched,
+            },
+        )
     })
 }
 

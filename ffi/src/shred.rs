@@ -1,7 +1,7 @@
 //! A patient's keys, destroyed or replaced; and the anchor that finds an older file.
 
 use crate::error::ehr_error;
-use crate::guard::{ehr_status, guard, put, writable};
+use crate::guard::{ehr_status, growing, guard, put, put_within, writable};
 use crate::handle;
 use crate::record::ehr_text;
 use crate::session::{ehr_session, look};
@@ -145,7 +145,8 @@ impl Anchor for HostAnchor {
     }
 }
 
-fn options(anchor: *const ehr_anchor) -> Result<Options> {
+/// The struct of the caller, and the anchor it describes.
+fn described(anchor: *const ehr_anchor) -> Result<(ehr_anchor, Arc<dyn Anchor>)> {
     if anchor.is_null() {
         return Err(Code::NullPointer.error());
     }
@@ -157,6 +158,11 @@ fn options(anchor: *const ehr_anchor) -> Result<Options> {
     }
     let kept: Arc<dyn Anchor> =
         if file.is_empty() { Arc::new(HostAnchor(anchor)) } else { Arc::new(FileAnchor::new(file)) };
+    Ok((anchor, kept))
+}
+
+fn options(anchor: *const ehr_anchor) -> Result<Options> {
+    let (anchor, kept) = described(anchor)?;
     let mut anchoring = Anchoring::new(kept).every(anchor.every);
     if anchor.strict != 0 {
         anchoring = anchoring.strict();
@@ -209,6 +215,59 @@ pub extern "C" fn ehr_open_anchored(
         let key = handle::look::<ehr_key, Key>(key)?;
         let ehr = Ehr::open(path(file)?, &**key, options(anchor)?)?;
         put(store_out, handle::give::<ehr_store, Ehr>(ehr)?)
+    })
+}
+
+/// A file and its anchor, compared.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ehr_anchor_report {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
+    /// Change sets in the file.
+    pub file_commits: u64,
+    /// Change sets that the anchor knows of.
+    pub anchor_commits: u64,
+    /// Events of the audit log in the file.
+    pub file_events: u64,
+    /// Events of the audit log that the anchor knows of.
+    pub anchor_events: u64,
+    /// 1 where the file is older than its anchor, or went another way from there.
+    pub rolled_back: i32,
+}
+growing!(ehr_anchor_report);
+
+/// Compares a file with its anchor and shows nothing else; nothing is written. So what EHR_ROLLED_BACK is about can be looked at. `size` is the
+/// sizeof of `*report_out`.
+///
+/// Errors: as ehr_open(); EHR_ANCHOR_MISSING, EHR_ANCHOR_INVALID, EHR_ANCHOR_OTHER, EHR_ANCHOR_UNAVAILABLE.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_compare_with_anchor(
+    file: ehr_str,
+    key: *const ehr_key,
+    anchor: *const ehr_anchor,
+    report_out: *mut ehr_anchor_report,
+    size: usize,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(report_out)?;
+        let key = handle::look::<ehr_key, Key>(key)?;
+        let (_, anchor) = described(anchor)?;
+        let found = Ehr::compare_with_anchor(path(file)?, &**key, anchor, Options::default())?;
+        put_within(
+            report_out,
+            size,
+            ehr_anchor_report {
+                size: 0,
+                file_commits: found.file_commits,
+                anchor_commits: found.anchor_commits,
+                file_events: found.file_events,
+                anchor_events: found.anchor_events,
+                rolled_back: found.rolled_back.into(),
+            },
+        )
     })
 }
 

@@ -1,7 +1,7 @@
 //! Terminology: whether a code is right, and what a value set holds. Needs no store.
 
 use crate::error::ehr_error;
-use crate::guard::{ehr_status, getter, guard, put, writable};
+use crate::guard::{ehr_status, getter, growing, guard, put, put_within, writable};
 use crate::handle;
 use crate::record::ehr_text;
 use crate::text::ehr_str;
@@ -24,7 +24,10 @@ pub struct ehr_expansion {
 /// What was found about a code.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_code_check {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// `EHR_OUTCOME_*`: 0 in, 1 not in the value set, 2 not a code of its system, 3 not checked: nobody here can tell.
     pub outcome: i32,
     /// 1 where the display given is none that the code system or the value set has.
@@ -34,11 +37,15 @@ pub struct ehr_code_check {
     /// 1 where the code only groups others and should not be used by itself.
     pub is_abstract: i32,
 }
+growing!(ehr_code_check);
 
 /// One code of an expansion. The texts belong to the expansion.
 #[allow(non_camel_case_types)]
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ehr_code_entry {
+    /// How much of it was filled, in bytes: the smaller of the size that was given and that which this library knows.
+    pub size: usize,
     /// The code system; empty where none is named.
     pub system: ehr_str,
     /// The code.
@@ -50,6 +57,7 @@ pub struct ehr_code_entry {
     /// 1 where the code only groups others.
     pub is_abstract: i32,
 }
+growing!(ehr_code_entry);
 
 /// Opens FHIR packages (`.tgz` files or folders). R4's own code systems and value sets are always there, also with `count` 0.
 /// Licensed systems such as SNOMED CT and LOINC are not; their codes are not checked, which is not the same as wrong.
@@ -114,7 +122,7 @@ pub extern "C" fn ehr_terminology_free(terminology: *mut ehr_terminology) {
 }
 
 /// Whether a code is in a value set (`url` or `url|version`), or in its code system where `value_set` is empty. `system` may be
-/// empty where the value set tells it; `display` may be empty.
+/// empty where the value set tells it; `display` may be empty. `size` is the sizeof of `*check_out`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_terminology_validate_code(
     terminology: *const ehr_terminology,
@@ -123,6 +131,7 @@ pub extern "C" fn ehr_terminology_validate_code(
     code: ehr_str,
     display: ehr_str,
     check_out: *mut ehr_code_check,
+    size: usize,
     error_out: *mut *mut ehr_error,
 ) -> ehr_status {
     guard(error_out, || {
@@ -148,9 +157,11 @@ pub extern "C" fn ehr_terminology_validate_code(
             Outcome::NotChecked(_) => 3,
         };
         let found = if let Outcome::In(found) = outcome { found } else { Default::default() };
-        put(
+        put_within(
             check_out,
+            size,
             ehr_code_check {
+                size: 0,
                 outcome: number,
                 display_wrong: found.display_wrong.into(),
                 inactive: found.inactive.into(),
@@ -220,12 +231,13 @@ pub extern "C" fn ehr_expansion_count(expansion: *const ehr_expansion) -> usize 
     getter(0, || Ok(handle::look::<ehr_expansion, Expansion>(expansion)?.contains.len()))
 }
 
-/// Reads one code into `*entry_out`. Ownership: its texts belong to `expansion`. Errors: EHR_NOT_FOUND.
+/// Reads one code into `*entry_out`, of which `size` is the sizeof. Ownership: its texts belong to `expansion`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ehr_expansion_entry(
     expansion: *const ehr_expansion,
     index: usize,
     entry_out: *mut ehr_code_entry,
+    size: usize,
 ) -> ehr_status {
     guard(std::ptr::null_mut(), || {
         let expansion = handle::look::<ehr_expansion, Expansion>(expansion)?;
@@ -233,9 +245,11 @@ pub extern "C" fn ehr_expansion_entry(
         let lend = |text: &Option<std::sync::Arc<str>>| {
             text.as_deref().map_or(ehr_str::EMPTY, |text| ehr_str::lend(text.as_bytes()))
         };
-        put(
+        put_within(
             entry_out,
+            size,
             ehr_code_entry {
+                size: 0,
                 system: lend(&entry.system),
                 code: ehr_str::lend(entry.code.as_bytes()),
                 display: lend(&entry.display),

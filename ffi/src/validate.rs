@@ -46,10 +46,15 @@ pub extern "C" fn ehr_report_count(report: *const ehr_report) -> usize {
     getter(0, || Ok(handle::look::<ehr_report, Report>(report)?.issues().len()))
 }
 
-/// Reads one finding into `*issue_out`. Ownership: its texts belong to `report`. Errors: EHR_NOT_FOUND.
+/// Reads one finding into `*issue`, of which `size` is the sizeof. Ownership: its texts belong to `report`. Errors: EHR_NOT_FOUND.
 #[unsafe(no_mangle)]
-pub extern "C" fn ehr_report_issue(report: *const ehr_report, index: usize, issue: *mut ehr_issue) -> ehr_status {
-    guard(std::ptr::null_mut(), || issue_out(handle::look::<ehr_report, Report>(report)?.issues(), index, issue))
+pub extern "C" fn ehr_report_issue(
+    report: *const ehr_report,
+    index: usize,
+    issue: *mut ehr_issue,
+    size: usize,
+) -> ehr_status {
+    guard(std::ptr::null_mut(), || issue_out(handle::look::<ehr_report, Report>(report)?.issues(), index, issue, size))
 }
 
 /// The findings as FHIR's OperationOutcome (JSON).

@@ -1,5 +1,6 @@
 //! Validators: packages of definitions, loaded once, and records checked against them.
 
+use crate::care::{ehr_cancel, limits};
 use crate::error::ehr_error;
 use crate::guard::{ehr_status, getter, guard, put, writable};
 use crate::handle;
@@ -8,9 +9,10 @@ use crate::validate::ehr_report;
 use ehrcore_core::error::{Code, Error, Result};
 use ehrcore_core::package::PackageLimits;
 use ehrcore_core::report::Report;
+use ehrcore_core::time::{Clock, SystemClock};
 use ehrcore_core::validate::{Builder, Validator};
 use std::io::Read;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A validator: first packages and profiles are added, then it is built, then it validates.
 #[allow(non_camel_case_types)]
@@ -173,6 +175,33 @@ pub extern "C" fn ehr_validator_validate(
         let resource = unsafe { resource.bytes() }?;
         let held = handle::look::<ehr_validator, Held>(validator)?;
         let report = held.built.get().ok_or_else(not_built)?.validate(resource);
+        put(report_out, handle::give::<ehr_report, Report>(report)?)
+    })
+}
+
+/// As ehr_validator_validate(), for at most so many milliseconds, holding at most `memory` bytes, until `cancel` says stop. 0 and NULL are no
+/// limit. There is no report of a part.
+///
+/// Ownership: as ehr_validator_validate().
+/// Errors:    as ehr_validator_validate(); EHR_DEADLINE, EHR_LIMIT_MEMORY, EHR_CANCELLED.
+#[unsafe(no_mangle)]
+pub extern "C" fn ehr_validator_validate_within(
+    validator: *const ehr_validator,
+    resource: ehr_str,
+    milliseconds: u64,
+    memory: usize,
+    cancel: *const ehr_cancel,
+    report_out: *mut *mut ehr_report,
+    error_out: *mut *mut ehr_error,
+) -> ehr_status {
+    guard(error_out, || {
+        writable(report_out)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let watch = limits(milliseconds, memory, cancel)?.begin(&clock);
+        // SAFETY: by the header's convention the argument is readable for the length it states during the call.
+        let resource = unsafe { resource.bytes() }?;
+        let held = handle::look::<ehr_validator, Held>(validator)?;
+        let report = held.built.get().ok_or_else(not_built)?.validate_within(resource, &watch)?;
         put(report_out, handle::give::<ehr_report, Report>(report)?)
     })
 }

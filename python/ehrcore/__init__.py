@@ -18,7 +18,7 @@ from ._native import EhrError as Error
 
 __all__ = [
     "AuditEvent", "AuditReport", "Cancel", "Chart", "CheckReport", "Copied", "Damage", "Explanation", "Repaired", "Salvaged", "repair", "salvage", "restore", "Conflict", "Denied", "Error", "InvalidRecord", "Issue", "Key", "KeySource", "KeyStatus", "LedgerLine", "Locked",
-    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Anchor", "Renewed", "Shredded", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "explain", "open", "validate",
+    "NotFound", "Origin", "Quarantined", "Record", "Report", "Rotated", "SecurityStatus", "Session", "Store", "Anchor", "AnchorReport", "Verified", "compare_with_anchor", "Renewed", "Shredded", "Validator", "WrongKey", "Written", "__version__", "builtin_policy", "check_policy", "create", "explain", "open", "validate",
 ]  # fmt: skip
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -208,6 +208,12 @@ class AuditEvent(NamedTuple):
     recipient: str
     reason: str
     query: str
+    patients: list
+    change_set: int
+    policy: int
+    rule: int
+    labels: str
+    compartment: Optional[str]
 
 
 class AuditReport(NamedTuple):
@@ -777,8 +783,8 @@ class Session:
         return json.loads(_native.lifecycle_call(self._held, name, json.dumps(given).encode(), record))
 
     def verify(self):
-        """Verifies the audit log and every record; gives (events, records, patients)."""
-        return self._held.verify()
+        """Verifies the audit log and every record, each against the event that wrote it; gives a Verified."""
+        return Verified(*self._held.verify())
 
 
 class Store:
@@ -880,6 +886,35 @@ def _opened(path, create, key, anchor):
     how = (anchor.every, anchor.strict, anchor.begin, anchor.accept_older)
     file = os.fspath(anchor.at) if isinstance(anchor.at, (str, os.PathLike)) else None
     return Store(_native.open_anchored(os.fspath(path), create, key, file, None if file else anchor.at, how))
+
+
+class Verified(NamedTuple):
+    """What was verified. `matched`: current records that the event of their change set vouches for. `unmatched`: change sets that cannot
+    be held against their events any more, because part of them was lost in damage that is on record."""
+
+    events: int
+    records: int
+    patients: int
+    matched: int
+    unmatched: int
+
+
+class AnchorReport(NamedTuple):
+    """A file and its anchor, compared: change sets, events of the audit log, and whether the file is older or went another way."""
+
+    file_commits: int
+    anchor_commits: int
+    file_events: int
+    anchor_events: int
+    rolled_back: bool
+
+
+def compare_with_anchor(path, *, passphrase=None, key=None, source=None, anchor):
+    """Compares a file with its anchor, a path or an object as for `Anchor`; nothing is shown of it and nothing written."""
+    at = anchor.at if isinstance(anchor, Anchor) else anchor
+    file = os.fspath(at) if isinstance(at, (str, os.PathLike)) else None
+    key = _key(passphrase, key, source)
+    return AnchorReport(*_native.compare_with_anchor(os.fspath(path), key, file, None if file else at))
 
 
 class Anchor(NamedTuple):
@@ -990,9 +1025,12 @@ class Validator:
         """Keeps the validator in a file, from which `load` has it back. A source is not part of it."""
         self._held.save(os.fspath(path))
 
-    def validate(self, resource):
-        """Checks one FHIR R4 resource: JSON (bytes, text or dict) or XML (bytes or text)."""
-        return Report(self._held.validate(_bytes(resource)))
+    def validate(self, resource, *, seconds=None, memory=None, cancel=None):
+        """Checks one FHIR R4 resource: JSON (bytes, text or dict) or XML (bytes or text).
+
+        `seconds`, `memory` in bytes and a Cancel end it with the errors `deadline`, `limit-memory` or `cancelled`: no report of a part.
+        """
+        return Report(self._held.validate(_bytes(resource), seconds, memory, cancel))
 
 
 from . import fhirpath, terminology, xml  # noqa: E402  (they need what stands above)

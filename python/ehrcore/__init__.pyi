@@ -122,6 +122,12 @@ class AuditEvent(NamedTuple):
     recipient: str
     reason: str
     query: str
+    patients: list[int]
+    change_set: int
+    policy: int
+    rule: int
+    labels: str
+    compartment: Optional[str]
 
 class AuditReport(NamedTuple):
     title: str
@@ -296,7 +302,7 @@ class Session:
     def audit_export(self, folder: Path, start: int = 0, *, since: Optional[str] = None) -> int: ...
     def audit_event(self, sequence: int) -> bytes: ...
     def disclose(self, patient: str, *, recipient: str, ground: str, content: str, purpose: str = "") -> None: ...
-    def verify(self) -> tuple[int, int, int]: ...
+    def verify(self) -> Verified: ...
     def keys(self) -> list[str]: ...
     def key_status(self) -> KeyStatus: ...
     def put_key(self, current: Key, added: Key) -> None: ...
@@ -358,6 +364,20 @@ class SecurityStatus(NamedTuple):
     rollback_protected: bool
     unanchored: Optional[int]
     shred_unfinished: bool
+
+class Verified(NamedTuple):
+    events: int
+    records: int
+    patients: int
+    matched: int
+    unmatched: int
+
+class AnchorReport(NamedTuple):
+    file_commits: int
+    anchor_commits: int
+    file_events: int
+    anchor_events: int
+    rolled_back: bool
 
 class Shredded(NamedTuple):
     patient: int
@@ -457,6 +477,14 @@ def open(
     source: Optional[KeySource] = None,
     anchor: Union[Path, Anchor, object, None] = None,
 ) -> Store: ...
+def compare_with_anchor(
+    path: Path,
+    *,
+    passphrase: Optional[str] = None,
+    key: Union[bytes, Key, None] = None,
+    source: Optional[KeySource] = None,
+    anchor: Union[Path, Anchor, object],
+) -> AnchorReport: ...
 def validate(resource: Resource) -> Report: ...
 
 class Validator:
@@ -466,4 +494,11 @@ class Validator:
     @classmethod
     def load(cls, path: Path, *, source: Optional[object] = None) -> Validator: ...
     def save(self, path: Path) -> None: ...
-    def validate(self, resource: Resource) -> Report: ...
+    def validate(
+        self,
+        resource: Resource,
+        *,
+        seconds: Optional[float] = None,
+        memory: Optional[int] = None,
+        cancel: Optional[Cancel] = None,
+    ) -> Report: ...

@@ -31,6 +31,17 @@ impl Cancel {
     }
 }
 
+pub(crate) fn limits(
+    py: Python<'_>,
+    seconds: Option<f64>,
+    memory: Option<usize>,
+    cancel: Option<&Cancel>,
+) -> PyResult<CallLimits> {
+    let time = seconds.map(Duration::try_from_secs_f64).transpose();
+    let time = time.map_err(|_| raise(py, &Code::InvalidArgument.error().expected("a time that is not negative")))?;
+    Ok(CallLimits { time, memory, cancel: cancel.map(|cancel| cancel.0.clone()) })
+}
+
 #[pyfunction]
 pub(crate) fn set_limits(
     py: Python<'_>,
@@ -39,9 +50,7 @@ pub(crate) fn set_limits(
     memory: Option<usize>,
     cancel: Option<&Cancel>,
 ) -> PyResult<()> {
-    let time = seconds.map(Duration::try_from_secs_f64).transpose();
-    let time = time.map_err(|_| raise(py, &Code::InvalidArgument.error().expected("a time that is not negative")))?;
-    let limits = CallLimits { time, memory, cancel: cancel.map(|cancel| cancel.0.clone()) };
+    let limits = limits(py, seconds, memory, cancel)?;
     session.with(py, move |session| {
         session.set_limits(limits);
         Ok(())

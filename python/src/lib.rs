@@ -81,6 +81,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shred::shred, module)?)?;
     module.add_function(wrap_pyfunction!(shred::rotate_patient, module)?)?;
     module.add_function(wrap_pyfunction!(shred::open_anchored, module)?)?;
+    module.add_function(wrap_pyfunction!(shred::compare_with_anchor, module)?)?;
     module.add_function(wrap_pyfunction!(shred::anchor_now, module)?)?;
     module.add_function(wrap_pyfunction!(shred::security_status, module)?)?;
     module.add_function(wrap_pyfunction!(command, module)?)

@@ -5,6 +5,7 @@ use ehrcore::access::{Purpose, Role};
 use ehrcore::ehr::{self, SearchOptions, VerifyLevel, Write};
 use ehrcore::error::{Code, Error};
 use ehrcore::exchange::{ImportOptions, ImportSummary, Progress};
+use ehrcore::record::Compartment;
 use ehrcore::schema::ResourceType;
 use ehrcore::store::{Cursor, Stored};
 use ehrcore::time::Timestamp;
@@ -293,13 +294,20 @@ impl Session {
                 line.set_item("recipient", &event.recipient)?;
                 line.set_item("reason", &event.reason)?;
                 line.set_item("query", &event.query)?;
+                line.set_item("patients", &event.patients)?;
+                line.set_item("change_set", event.commit)?;
+                line.set_item("policy", event.policy)?;
+                line.set_item("rule", event.rule)?;
+                line.set_item("labels", &event.labels)?;
+                line.set_item("compartment", Compartment::from_number(event.compartment).map(Compartment::name))?;
                 Ok(line)
             })
             .collect()
     }
-    fn verify(&self, py: Python<'_>) -> PyResult<(u64, u64, u64)> {
+    /// Events, records, patients, matched, unmatched.
+    fn verify(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, u64)> {
         let report = self.with(py, |session| session.verify(VerifyLevel::Records, None))?;
-        Ok((report.events, report.records, report.patients))
+        Ok((report.events, report.records, report.patients, report.matched, report.unmatched))
     }
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

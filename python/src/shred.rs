@@ -59,6 +59,14 @@ impl Anchor for Host {
     }
 }
 
+fn anchor(py: Python<'_>, file: Option<PathBuf>, host: Option<Py<PyAny>>) -> PyResult<Arc<dyn Anchor>> {
+    match (file, host) {
+        (Some(file), _) => Ok(Arc::new(FileAnchor::new(file))),
+        (None, Some(host)) => Ok(Arc::new(Host(host))),
+        _ => Err(raise(py, &Code::InvalidArgument.error().expected("an anchor"))),
+    }
+}
+
 /// Every how many commits, strict, begin, why an older file is gone on with.
 type How = (u64, bool, bool, Option<String>);
 
@@ -72,11 +80,7 @@ pub(crate) fn open_anchored(
     host: Option<Py<PyAny>>,
     how: How,
 ) -> PyResult<Store> {
-    let anchor: Arc<dyn Anchor> = match (file, host) {
-        (Some(file), _) => Arc::new(FileAnchor::new(file)),
-        (None, Some(host)) => Arc::new(Host(host)),
-        _ => return Err(raise(py, &Code::InvalidArgument.error().expected("an anchor"))),
-    };
+    let anchor = anchor(py, file, host)?;
     let (every, strict, begin, accept_older) = how;
     let mut anchoring = Anchoring::new(anchor).every(every);
     if strict {
@@ -94,6 +98,20 @@ pub(crate) fn open_anchored(
         if create { Ehr::create(path, &*source, options) } else { Ehr::open(path, &*source, options) }
     })?;
     Ok(Store(Mutex::new(Some(ehr))))
+}
+
+/// Change sets and events of the file and of what the anchor knows, and whether the file is older or went another way.
+#[pyfunction]
+pub(crate) fn compare_with_anchor(
+    py: Python<'_>,
+    path: PathBuf,
+    key: &Key,
+    file: Option<PathBuf>,
+    host: Option<Py<PyAny>>,
+) -> PyResult<(u64, u64, u64, u64, bool)> {
+    let (anchor, source) = (anchor(py, file, host)?, key.0.clone());
+    let found = run(py, move || Ehr::compare_with_anchor(path, &*source, anchor, Options::default()))?;
+    Ok((found.file_commits, found.anchor_commits, found.file_events, found.anchor_events, found.rolled_back))
 }
 
 #[pyfunction]

@@ -1,12 +1,15 @@
 //! Validation without a store.
 
+use crate::care::{Cancel, limits};
 use crate::error::{Issue, run};
 use crate::terminology::PythonSource;
 use ehrcore::limits::Limits;
 use ehrcore::report::Report;
+use ehrcore::time::{Clock, SystemClock};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Checks the structure of one FHIR R4 resource, JSON or XML; gives every finding.
 #[pyfunction]
@@ -49,8 +52,17 @@ impl Validator {
         run(py, || self.0.save(path))
     }
     /// Checks one resource; gives every finding.
-    fn validate(&self, py: Python<'_>, resource: &[u8]) -> PyResult<Vec<Issue>> {
-        let report = run(py, || Ok(self.0.validate(resource)))?;
+    fn validate(
+        &self,
+        py: Python<'_>,
+        resource: &[u8],
+        seconds: Option<f64>,
+        memory: Option<usize>,
+        cancel: Option<&Cancel>,
+    ) -> PyResult<Vec<Issue>> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let watch = limits(py, seconds, memory, cancel)?.begin(&clock);
+        let report = run(py, || self.0.validate_within(resource, &watch))?;
         Ok(report.into_issues().into_iter().map(Issue).collect())
     }
 }

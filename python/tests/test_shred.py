@@ -69,6 +69,11 @@ def test_an_older_file_does_not_open_with_its_anchor(tmp_path):
     with ehrcore.open(file, key=KEY, anchor=note) as store:
         write(store, "p1")
     assert code(ehrcore.open, copy, key=KEY, anchor=note) == "rolled-back"
+    behind = ehrcore.compare_with_anchor(copy, key=KEY, anchor=note)
+    assert behind.rolled_back and behind.file_commits < behind.anchor_commits
+    level = ehrcore.compare_with_anchor(file, key=KEY, anchor=ehrcore.Anchor(note))
+    assert not level.rolled_back and level.file_commits == level.anchor_commits
+    assert code(ehrcore.compare_with_anchor, file, key=KEY, anchor=tmp_path / "none") == "anchor-missing"
     with ehrcore.open(copy, key=KEY) as store:
         assert not store.security_status().rollback_protected
     with ehrcore.open(copy, key=KEY, anchor=ehrcore.Anchor(note, accept_older="the disk failed")) as store:

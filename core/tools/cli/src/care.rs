@@ -3,11 +3,12 @@
 use crate::output::bar;
 use crate::store::{administrator, key};
 use crate::{Access, Done, Failure};
-use ehrcore::ehr::{Ehr, Options, RepairOptions};
+use ehrcore::ehr::{Ehr, FileAnchor, Options, RepairOptions};
 use ehrcore::limits::CallLimits;
 use ehrcore::store::{CheckReport, Checked};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn file_json(file: &Checked) -> Value {
     json!({"pages": file.pages, "free": file.free, "map": file.map, "mended": file.mended, "recovered": file.recovered,
@@ -93,6 +94,26 @@ pub(crate) fn backup(access: &Access, out: &Path, since: Option<PathBuf>, as_jso
         println!("{} of {} pages copied; number {} of its chain", copied.copied, copied.pages, copied.number);
     }
     Ok(())
+}
+
+pub(crate) fn compare_anchor(store: &Path, anchor: &Path, key_file: Option<PathBuf>, as_json: bool) -> Done {
+    let (source, anchor) = (key(key_file, false)?, Arc::new(FileAnchor::new(anchor)));
+    let found = Ehr::compare_with_anchor(store, &*source, anchor, Options::default())?;
+    if as_json {
+        println!(
+            "{}",
+            json!({"fileChangeSets": found.file_commits, "anchorChangeSets": found.anchor_commits, "fileEvents": found.file_events,
+                "anchorEvents": found.anchor_events, "rolledBack": found.rolled_back})
+        );
+    } else {
+        println!("store:  {} change sets, {} audit events", found.file_commits, found.file_events);
+        println!("anchor: {} change sets, {} audit events", found.anchor_commits, found.anchor_events);
+        println!(
+            "{}",
+            if found.rolled_back { "the store is older, or went another way" } else { "the store is not older" }
+        );
+    }
+    if found.rolled_back { Err(Failure::Findings) } else { Ok(()) }
 }
 
 pub(crate) fn restore(chain: &[PathBuf], into: &Path, key_file: Option<PathBuf>, as_json: bool) -> Done {

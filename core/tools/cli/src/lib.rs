@@ -238,6 +238,17 @@ enum Command {
         #[arg(long, conflicts_with = "record")]
         html: Option<PathBuf>,
     },
+    /// Say how far a store and its anchor are, without opening the store for anybody; 1 where the store is the older
+    CompareAnchor {
+        /// The store
+        store: PathBuf,
+        /// The anchor
+        #[arg(long, env = "EHR_ANCHOR")]
+        anchor: PathBuf,
+        /// File with the key: 64 hexadecimal digits, a recovery key, or shares
+        #[arg(long, env = "EHR_KEY_FILE")]
+        key_file: Option<PathBuf>,
+    },
     /// Look at everything: every byte of the file, every record, every index, the audit log
     Check {
         #[command(flatten)]
@@ -385,6 +396,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::BreakGlass { access, patient, reason, record, html } => {
             store::break_glass(&access, &patient, &reason, record.as_deref(), html, json)
         }
+        Command::CompareAnchor { store, anchor, key_file } => care::compare_anchor(&store, &anchor, key_file, json),
         Command::Check { access } => care::check(&access, json),
         Command::Backup { access, out, since } => care::backup(&access, &out, since, json),
         Command::Restore { chain, into, key_file } => care::restore(&chain, &into, key_file, json),

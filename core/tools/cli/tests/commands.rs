@@ -81,6 +81,17 @@ fn a_command_gives_up_when_its_time_is_over_and_leaves_nothing_half_done() {
 }
 
 #[test]
+fn a_store_is_compared_with_its_anchor_without_being_opened() {
+    let folder = clinic();
+    let run = |words: &str| ehr(&format!("{words} --key-file @key --anchor @note"), folder.path());
+    assert_eq!(run("list @s.ehr --anchor-begin"), 0);
+    std::fs::copy(folder.path().join("s.ehr"), folder.path().join("old.ehr")).expect("a copy");
+    assert_eq!(run("list @s.ehr"), 0);
+    assert_eq!((run("compare-anchor @s.ehr"), run("compare-anchor @old.ehr")), (0, 1));
+    assert_eq!(ehr("compare-anchor @s.ehr --key-file @key --anchor @none", folder.path()), 1, "there is none");
+}
+
+#[test]
 fn a_validator_that_was_kept_finds_what_it_found_before() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |words: &str| ehr(words, folder.path());

@@ -31,6 +31,8 @@ const HEAD: &str = "/* ehrcore: an embeddable EHR core. Written by `cargo xtask 
  *   Text is UTF-8 with a length, not terminated. Text that is lent belongs to the handle it came from.
  *   A handle is released with its own ehr_*_free(); NULL is fine; a handle released twice is answered with
  *   EHR_HANDLE_CLOSED and does no harm.
+ *   A struct that is filled begins with `size`. A function that takes its sizeof fills no more than that, and `size` says how much it
+ *   filled: a later version may have more fields at the end. In all other structs the caller sets `size` to the sizeof.
  *   Every function may be called from any thread, at the same time as any other.
  *   No function prints, unwinds or ends the process. No error text holds record content.
  *   Since 0.1.0, unless a function says otherwise.
