@@ -267,16 +267,17 @@ pub(super) fn due(
     chart: &[Stored],
     kind: Option<ResourceType>,
 ) -> Result<Option<Timestamp>> {
-    let mut hidden = Vec::new();
+    let (mut hidden, mut taken_away) = (Vec::new(), None);
     if patient != PatientNumber::SHARED {
         for (kind, id) in snapshot.every_record(patient)? {
-            let newest = if kind.name() == "Encounter" { snapshot.newest(kind, &id)? } else { None };
-            if newest.is_some_and(|newest| !newest.is_shown()) {
+            let Some(newest) = snapshot.newest(kind, &id)?.filter(|newest| !newest.is_shown()) else { continue };
+            taken_away = taken_away.max(Some(newest.at()));
+            if kind.name() == "Encounter" {
                 hidden.extend(snapshot.said(kind, &id)?);
             }
         }
     }
-    Retention::decode(&snapshot.retention()?)?.due(chart, &hidden, kind)
+    Retention::decode(&snapshot.retention()?)?.due(chart, (&hidden, taken_away), kind)
 }
 
 fn refuse_early(

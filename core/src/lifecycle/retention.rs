@@ -1,11 +1,13 @@
 //! How long entries are kept: rules of the host, and the day from which on an entry may be destroyed.
 //!
-//! The clock starts with the patient's last encounter or with what was written last, whichever is later: so no encounter that somebody
-//! writes, dates back, deletes or retracts brings the day nearer. For minors it may end later: so many years after majority. Where a rule needs what is not known (a birth date, the end of an encounter) the answer is: keep.
+//! The clock starts with the patient's last encounter or with what was written last, whichever is later: so nothing that somebody writes, dates
+//! back, deletes or retracts brings the day nearer. What an import brought and nobody wrote since was written elsewhere, long ago perhaps: it
+//! counts by the latest of its own dates of care, and where it has none by the import. For minors it may end later: so many years after
+//! majority. Where a rule needs what is not known (a birth date, the end of an encounter) the answer is: keep.
 
 use crate::ehr::{Path, Session};
 use crate::error::{Code, Result};
-use crate::json;
+use crate::json::{self, instant_of};
 use crate::limits::Limits;
 use crate::record::{Node, NodeKind, Record, Value};
 use crate::schema::ResourceType;
@@ -136,16 +138,16 @@ impl Retention {
     }
 
     /// From when on something of a chart may be destroyed: an entry of that type, or, without one, all of it. None: never, as things
-    /// are. `hidden`: encounters that were deleted or retracted, as they were before.
+    /// are. `hidden`: encounters that were deleted or retracted, as they were before; `taken_away`: when something was last.
     pub(super) fn due(
         &self,
         chart: &[Stored],
-        hidden: &[Stored],
+        (hidden, taken_away): (&[Stored], Option<Timestamp>),
         kind: Option<ResourceType>,
     ) -> Result<Option<Timestamp>> {
-        let (mut last, mut written, mut born) = (None, None, None);
+        let (mut last, mut written, mut born) = (None, taken_away, None);
         for stored in chart {
-            written = written.max(Some(stored.at()));
+            written = written.max(when(stored)?);
             match stored.kind().name() {
                 "Encounter" => match end_of(&stored.record()?) {
                     End::At(end) => last = last.max(Some(end)),
@@ -166,7 +168,8 @@ impl Retention {
                 last = last.max(Some(end));
             }
         }
-        let Some(start) = last.max(written) else { return Ok(None) };
+        let start = last.max(written).or_else(|| chart.iter().map(Stored::at).max());
+        let Some(start) = start else { return Ok(None) };
         let kinds: Vec<ResourceType> = match kind {
             Some(kind) => vec![kind],
             None => chart.iter().map(Stored::kind).collect(),
@@ -182,6 +185,51 @@ impl Retention {
         }
         Ok(Some(due))
     }
+}
+
+/// When a record counts as written; None where it says nothing of that.
+fn when(stored: &Stored) -> Result<Option<Timestamp>> {
+    if stored.origin().0 == 0 || stored.version() > 1 {
+        return Ok(Some(stored.at()));
+    }
+    if stored.kind() == ResourceType::PATIENT {
+        return Ok(None); // who somebody is has no date: the rest of the chart says when they were cared for
+    }
+    Ok(Some(care_date(&stored.record()?).unwrap_or(stored.at())))
+}
+
+/// Elements that say when care took place or was written down, in whichever type they are; a Period, where it is one.
+const DATES_OF_CARE: [&str; 18] = [
+    "authored",
+    "authoredOn",
+    "billablePeriod",
+    "created",
+    "date",
+    "dateAsserted",
+    "effectiveDateTime",
+    "effectiveInstant",
+    "effectivePeriod",
+    "issued",
+    "occurrenceDateTime",
+    "occurrencePeriod",
+    "performedDateTime",
+    "performedPeriod",
+    "period",
+    "recorded",
+    "recordedDate",
+    "sent",
+];
+
+/// The latest date of care that a record has, and of the last change to it elsewhere; None where it has no date of care, or one that
+/// cannot be read or has not ended.
+fn care_date(record: &Record) -> Option<Timestamp> {
+    let (root, mut last) = (record.root(), None);
+    for (_, node) in root.entries().filter(|(name, _)| DATES_OF_CARE.contains(&&**name)) {
+        let node = if node.kind() == NodeKind::Object { node.get("end")? } else { node };
+        last = last.max(Some(instant_of(node.raw())?.1));
+    }
+    let changed = root.get("meta").and_then(|meta| meta.get("lastUpdated")).and_then(|node| instant_of(node.raw()));
+    last.map(|last| changed.map_or(last, |(_, end)| last.max(end)))
 }
 
 /// When an encounter ended.

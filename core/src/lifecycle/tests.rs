@@ -221,6 +221,48 @@ fn a_minor_is_kept_until_long_after_majority_and_one_whose_age_is_not_known_for_
 }
 
 #[test]
+fn an_imported_chart_is_kept_from_its_own_last_date_of_care_and_what_has_none_from_the_import() {
+    let (ehr, clock) = clinic(&FaultyFile::default());
+    let (session, one) = (doctor(&ehr), office(&ehr, "ann"));
+    one.set_retention(&Retention::from_json(br#"{"default":{"years":10}}"#).expect("rules")).expect("it may");
+    let folder = tempfile::tempdir().expect("a folder");
+    let import = |name: &str, lines: &[&str]| {
+        let file = folder.path().join(format!("{name}.ndjson"));
+        std::fs::write(&file, lines.join("\n")).expect("a file");
+        assert_eq!(one.import(&file, &ImportOptions::default(), &mut ()).expect("it imports").quarantined, 0);
+    };
+    let due = |id: &str| one.retention_due(id, None).expect("it may").map(Timestamp::to_rfc3339).expect("all is known");
+    let observation =
+        |id: &str, of: &str, date: &str| result(id, of, "x").replace(r#""status""#, &format!(r#"{date}"status""#));
+    let years = |id: &str| due(id)[..10].to_owned();
+    import("a", &[r#"{"resourceType":"Patient","id":"a","birthDate":"1950-01-01"}"#]);
+    assert_eq!(years("a"), "2033-11-14", "nothing but who they are: from the import");
+    import("b", &[&observation("b1", "a", r#""effectivePeriod":{"start":"1999-05-04","end":"2001-05-04"},"#)]);
+    assert_eq!(years("a"), "2011-05-05");
+    import(
+        "c",
+        &[&observation("c1", "a", r#""meta":{"lastUpdated":"2004-01-01T00:00:00Z"},"effectiveDateTime":"2003-02","#)],
+    );
+    assert_eq!(years("a"), "2014-01-01", "the later of both");
+    import("d", &[&observation("d1", "a", r#""effectivePeriod":{"start":"1999-05-04"},"#)]);
+    assert_eq!(years("a"), "2033-11-14", "what has not ended");
+    // What somebody writes, or takes away, counts from then, whatever it says.
+    import(
+        "e",
+        &[r#"{"resourceType":"Patient","id":"e"}"#, &observation("e1", "e", r#""issued":"2001-05-04T00:00:00Z","#)],
+    );
+    assert_eq!(years("e"), "2011-05-04");
+    clock.advance(DAY);
+    let written = session.write(observation("e2", "e", r#""effectiveDateTime":"1990","#).as_bytes()).expect("valid");
+    assert_eq!(years("e"), "2033-11-15");
+    clock.advance(DAY);
+    session.delete(kind("Observation"), &written.id).expect("it may");
+    assert_eq!(years("e"), "2033-11-16", "taking it away does not bring the day nearer");
+    import("f", &[&observation("e1", "e", r#""effectiveDateTime":"1990","#)]);
+    assert_eq!(years("e"), "2033-11-16", "nor does an import over it");
+}
+
+#[test]
 fn no_encounter_that_is_written_cancelled_deleted_or_retracted_brings_the_day_of_destruction_nearer() {
     let (ehr, clock) = clinic(&FaultyFile::default());
     let (session, one) = (doctor(&ehr), office(&ehr, "ann"));
