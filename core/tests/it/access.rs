@@ -547,3 +547,39 @@ fn the_standard_policy_decides_as_the_table_of_decisions_says() {
     }
     assert!(rows >= 500, "{rows}");
 }
+
+/// Whose organization a patient is of is what others say: nobody moves a patient to their own by writing it.
+#[test]
+fn a_rule_about_the_own_organization_asks_the_chart_and_not_who_asks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = create(folder.path());
+    let policy = format!(
+        "{}\n[[deny]]\nname = \"only-ours\"\nroles = [\"nurse\"]\npurposes = [\"TREAT\"]\nactions = [\"look\"]\ntypes = [\"Patient\"]\nown-organization = false\n",
+        Policy::standard().text()
+    );
+    administrator(&ehr).set_policy(&Policy::parse(&policy).expect("a policy")).expect("it may");
+    let patient = |id: &str, organization: &str| {
+        format!(
+            r#"{{"resourceType":"Patient","id":"{id}","managingOrganization":{{"reference":"Organization/{organization}"}}}}"#
+        )
+    };
+    let doctor = physician(&ehr);
+    doctor.write(patient("p1", "ours").as_bytes()).expect("it is valid");
+    doctor.write(patient("p2", "theirs").as_bytes()).expect("it is valid");
+    doctor.write(br#"{"resourceType":"Patient","id":"p3"}"#).expect("it is valid");
+    let nurse = |organization: Option<&str>| {
+        let actor = Actor::new("joy", Role::Nurse);
+        let actor = organization.map_or(actor.clone(), |of| actor.of_organization(of));
+        ehr.session(actor, Purpose::Treatment).expect("a session")
+    };
+    let reads = |session: &Session, id: &str| session.read(kind("Patient"), id).is_ok();
+    let ours = nurse(Some("Organization/ours"));
+    assert_eq!([reads(&ours, "p1"), reads(&ours, "p2"), reads(&ours, "p3")], [true, false, false]);
+    let none = nurse(None);
+    assert_eq!([reads(&none, "p1"), reads(&none, "p2")], [false, false]);
+    // What the nurse writes counts once somebody else says the same.
+    ours.write(patient("p4", "ours").as_bytes()).expect("it may write");
+    assert!(!reads(&nurse(Some("Organization/ours")), "p4"));
+    doctor.write(patient("p4", "ours").replace("}}", r#"},"active":true}"#).as_bytes()).expect("it is valid");
+    assert!(reads(&nurse(Some("Organization/ours")), "p4"));
+}

@@ -296,3 +296,60 @@ fn an_accounting_lists_what_the_rule_counts_and_says_what_it_leaves_out() {
     let proof = session.audit_proof(number).expect("there");
     assert!(!String::from_utf8_lossy(&proof.event).contains("measles"));
 }
+
+#[test]
+fn a_report_has_a_name_and_three_forms_and_an_emergency_says_whom_and_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = used(folder.path());
+    let actor = Actor::new("dr-late", Role::Physician).with_mfa(true).on_device("ward 3").on_behalf_of("dr-grey");
+    let doctor = ehr.session(actor.through_client("night"), Purpose::Treatment).expect("a session");
+    doctor.break_glass("p3", "not breathing").expect("it may").read(kind("Patient"), "p3").expect("there");
+    let office = administrator(&ehr);
+    for (name, wanted) in [
+        ("patient", Report::Patient("p3")),
+        ("user", Report::Actor("p3")),
+        ("emergencies", Report::BreakGlass),
+        ("disclosures", Report::Disclosures("p3")),
+    ] {
+        assert!(Report::from_name(name, "p3") == Some(wanted), "{name}");
+    }
+    assert!(Report::from_name("everything", "p3").is_none());
+    let table = office.audit_report(Report::BreakGlass).expect("it may");
+    let cells = table.rows.concat();
+    for word in ["not breathing", "dr-late", "ward 3", "dr-grey", "night", "BTG", "Patient/p3"] {
+        assert!(cells.iter().any(|cell| cell == word), "{word} in {cells:?}");
+    }
+    let form = |name: &str| table.to_form(name).unwrap_or_default();
+    assert!(form("text").starts_with(table.title) && form("text").contains("not breathing"));
+    assert!(form("csv").starts_with("event,at,what,who") && form("csv").lines().count() == table.rows.len() + 1);
+    let json: serde_json::Value = serde_json::from_str(&form("json")).expect("it is JSON");
+    assert_eq!(json["rows"].as_array().map(Vec::len), Some(table.rows.len()));
+    assert!(table.to_form("pdf").is_none());
+}
+
+#[test]
+fn one_event_alone_reads_as_in_an_export_and_a_checkpoint_is_read_back_only_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ehr = used(folder.path());
+    let office = administrator(&ehr);
+    office.audit_export(folder.path(), 0, None).expect("it may");
+    let lines = std::fs::read_to_string(folder.path().join("audit.ndjson")).expect("a file");
+    let exported = lines.lines().nth(7).expect("the eighth event");
+    let alone: serde_json::Value = serde_json::from_str(&office.audit_event(7).expect("there")).expect("JSON");
+    let exported: serde_json::Value = serde_json::from_str(exported).expect("JSON");
+    assert_eq!((&alone["recorded"], &alone["agent"]), (&exported["recorded"], &exported["agent"]));
+    assert!(office.audit_event(1_000_000).is_err());
+    let note = ehr.audit_checkpoint().expect("it reads").expect("there are events");
+    assert_eq!(
+        office.read_checkpoint(&note).expect("it is whole").size,
+        ehr.read_checkpoint(&note).expect("whole").size
+    );
+    assert_eq!(ehr.store_id().len(), 32);
+    let code = |note: &str| ehr.read_checkpoint(note).map(|_| ()).expect_err("it is not whole").code();
+    assert_eq!([code(""), code(&note[..20]), code("a\nb\nc\n")], [Code::CheckpointUnreadable; 3]);
+    let forged = note.replacen('\n', "\n1", 2).replacen("\n1", "\n", 1);
+    assert!(matches!(code(&forged), Code::AuditBroken | Code::CheckpointUnreadable), "another size");
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let other = create(elsewhere.path());
+    assert!(other.read_checkpoint(&note).is_err(), "it is of another store");
+}

@@ -2,6 +2,7 @@
 
 use crate::path::{administrator, key, kind, physician};
 use ehrcore::ehr::{Ehr, Options, Session, Write};
+use ehrcore::error::Code;
 use ehrcore::exchange::ImportOptions;
 use ehrcore::id::SystemRandom;
 use ehrcore::store::testing::{FaultyFile, Image, rewrite, rows};
@@ -107,4 +108,18 @@ fn damage_is_told_by_numbers_of_places() {
     let row = u32::from_be_bytes(key_of[4..].try_into().expect("four bytes"));
     let found = report.damage.iter().find(|one| one.what == DamageKind::Block).expect("it is found");
     assert_eq!((found.patient, found.row), (Some(patient), u64::from(row)));
+}
+
+#[test]
+fn a_check_that_is_told_to_stop_says_so_and_every_sort_of_damage_has_a_word_of_its_own() {
+    let (image, _) = store();
+    let ehr = Ehr::open_on(Box::new(Image::of(&image)), &key(), Options::default()).expect("it opens");
+    let stopped = administrator(&ehr).check(None, &mut |_, _| false).map(|_| ()).expect_err("it was told to stop");
+    assert_eq!(stopped.code(), Code::Cancelled);
+    assert_eq!(physician(&ehr).check(None, &mut |_, _| true).map(|_| ()).expect_err("it may not").code(), Code::Denied);
+    use DamageKind::*;
+    let all =
+        [Slot, Map, Table, State, Key, Block, Version, Index, Id, Name, Token, Alias, Aside, Audit, Ledger, Quarantine];
+    let words: std::collections::BTreeSet<&str> = all.iter().map(|kind| kind.name()).collect();
+    assert_eq!(words.len(), all.len());
 }
