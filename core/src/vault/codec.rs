@@ -131,6 +131,39 @@ mod tests {
         SealKey::new(Zeroizing::new([3; 32]), 0)
     }
 
+    /// What was sealed with the right key and says of itself what is not so: a bug of the writer, or somebody with the keys.
+    #[test]
+    fn what_says_another_length_than_it_has_is_refused_before_memory_is_taken_for_it() {
+        let context = Context::new(StoreId([1; 16]), PatientNumber(1), RowKind::Block, 1, 1);
+        let mut packer = Packer::new().expect("zstd");
+        let sealed = |codec: u8, length: u32, plain: u32, rest: &[u8]| {
+            let padded = [&length.to_be_bytes()[..], &plain.to_be_bytes(), rest].concat();
+            let digest = context.digest(codec, dictionary_id(codec));
+            let mut all = seal_with(&key(), &digest, &padded, &SystemRandom::default()).expect("it seals");
+            all.insert(0, codec);
+            all
+        };
+        let squeezed = packer.compressor.compress(&[7; 400]).expect("it compresses");
+        let length = squeezed.len() as u32;
+        let good = sealed(ZSTD_DICTIONARY, length, 400, &squeezed);
+        assert_eq!(**packer.unpack(&key(), &context, &good).expect("it is as it says"), [7; 400]);
+        for (what, wrong) in [
+            ("larger than anything may be", sealed(ZSTD_DICTIONARY, length, MOST_PLAIN as u32 + 1, &squeezed)),
+            ("longer than what is there", sealed(RAW, 9, 9, b"short")),
+            ("more than it becomes", sealed(ZSTD_DICTIONARY, length, 401, &squeezed)),
+            ("less than it becomes", sealed(ZSTD_DICTIONARY, length, 399, &squeezed)),
+            ("nothing that was compressed", sealed(ZSTD_DICTIONARY, 5, 400, b"noise")),
+        ] {
+            assert_eq!(packer.unpack(&key(), &context, &wrong).expect_err(what).code(), Code::Corrupt, "{what}");
+        }
+        assert_eq!(packer.unpack(&key(), &context, &[]).expect_err("nothing").code(), Code::Truncated);
+        assert_eq!(packer.unpack(&key(), &context, &[9, 1, 2]).expect_err("no codec").code(), Code::VersionUnsupported);
+        let large = vec![0; MOST_PLAIN + 1];
+        let refused = packer.pack(&key(), &context, &large, &SystemRandom::default());
+        assert_eq!(refused.expect_err("too large").code(), Code::LimitSize);
+        assert_eq!(format!("{packer:?}"), "Packer");
+    }
+
     proptest! {
         #[test]
         fn what_is_packed_unpacks_and_its_length_is_padded(text in prop::collection::vec(any::<u8>(), 0..2_000), times in 1_usize..40) {
