@@ -107,6 +107,8 @@ fn shredding_names_the_records_that_moved_away_and_takes_along_those_that_moved_
     assert_eq!(code(doctor.history(kind("Observation"), "m")), Code::NotFound);
     assert_eq!(doctor.history(kind("Observation"), "n").expect("what it says of p1").len(), 1);
     assert!(office.verify(VerifyLevel::Records, None).is_ok());
+    let checked = office.check(None, &mut |_, _| true).expect("it looks at everything");
+    assert!(checked.is_sound(), "{:?}", checked.damage);
     let log = office.audit(0, 1000).expect("it may");
     let (_, event) = log.iter().rfind(|(_, event)| event.kind == EventKind::Shred).expect("on record");
     assert_eq!(
