@@ -86,7 +86,7 @@ impl State {
         let mut taken = Vec::new();
         for part in 0..4 {
             let count = if part % 2 == 0 { aside.log.count } else { aside.checkpoint.count };
-            let Some(first) = self.find_run(count, |row| row.holds == Holds::Zeros) else {
+            let Some(first) = self.find_run(count, usize::MAX, |row| row.holds == Holds::Zeros) else {
                 self.free.extend(taken);
                 return;
             };

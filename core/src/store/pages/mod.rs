@@ -39,7 +39,7 @@ use crate::vault::SealKey;
 use aside::Aside;
 use log::Log;
 use redb::StorageBackend;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -49,6 +49,10 @@ use superblock::Root;
 pub(super) const PAGE: usize = 4096;
 /// Slots that the two superblocks take.
 const FIRST: u32 = 2;
+/// Pages that wait at most for the next sync.
+const MOST_WAITING: usize = 256;
+/// Free slots that are looked through for a run of them.
+const LOOKED_AT: usize = 4096;
 
 /// What a slot holds, and how what lies in it was sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +117,8 @@ struct State {
     free: BTreeSet<u32>,
     /// Free slots that are kept for the next map, so that there is a place for it whatever else was written.
     aside: Option<Aside>,
+    /// Pages that were written and lie in no slot yet, in clear: they go together, one after the other on the disk where there is room for that.
+    waiting: BTreeMap<u32, Box<[u8]>>,
     /// Slots whose row changed since the last sync.
     touched: BTreeSet<u32>,
     /// Slots that are free once the next sync is done.
@@ -387,6 +393,7 @@ impl Pages {
         let _writer = inner.turn();
         let mut state = inner.write_state();
         state.usable()?;
+        inner.write_waiting(&mut state).inspect_err(|_| state.failed = true)?;
         let done = state.shrink(&*inner.disk, &inner.seal, &*inner.random);
         state.failed |= done.is_err();
         done
@@ -412,6 +419,10 @@ impl Inner {
                 out.copy_from_slice(bytes);
                 return Ok(());
             }
+        }
+        if let Some(bytes) = state.waiting.get(&page) {
+            out.copy_from_slice(bytes);
+            return Ok(());
         }
         match state.places.get(page as usize) {
             Some(0) | None => out.fill(0),
@@ -468,31 +479,46 @@ impl Inner {
 
     fn write_pages(&self, state: &mut State, start: u64, data: &[u8]) -> Result<()> {
         state.say_opened(&*self.disk, &self.seal, &*self.random)?;
-        let pages = data.len().div_ceil(PAGE) + 1;
-        let (mut buffer, mut slots) = (Vec::with_capacity(pages * PAGE), Vec::with_capacity(pages));
-        let mut nonces = vec![[0; 12]; pages];
-        self.random.fill(nonces.as_flattened_mut())?;
-        let mut nonces = nonces.into_iter();
         Inner::each_page(start, data.len(), |page, within, bytes| {
-            let from = buffer.len();
-            buffer.resize(from + PAGE, 0);
-            if within.len() < PAGE {
-                self.page(state, page, &mut buffer[from..])?;
+            if within.len() == PAGE {
+                state.waiting.insert(page, data[bytes].into());
+                return Ok(());
             }
-            buffer[from..][within].copy_from_slice(&data[bytes]);
-            let nonce = nonces.next().unwrap_or_default();
-            let tag = self.seal.seal_page(page, nonce, &mut buffer[from..]).map_err(io_error)?;
-            slots.push(state.place(&*self.disk, page, Row { holds: Holds::Page(page), nonce, tag })?);
+            let mut whole = vec![0; PAGE];
+            self.page(state, page, &mut whole)?;
+            whole[within].copy_from_slice(&data[bytes]);
+            state.waiting.insert(page, whole.into());
             Ok(())
         })?;
+        state.resized |= start + data.len() as u64 > state.length;
+        state.length = state.length.max(start + data.len() as u64);
+        if state.waiting.len() < MOST_WAITING { Ok(()) } else { self.write_waiting(state) }
+    }
+
+    /// Seals the pages that wait and writes them.
+    fn write_waiting(&self, state: &mut State) -> Result<()> {
+        if state.waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = std::mem::take(&mut state.waiting);
+        let mut nonces = vec![[0; 12]; waiting.len()];
+        self.random.fill(nonces.as_flattened_mut())?;
+        let (mut buffer, mut slots) = (Vec::with_capacity(waiting.len() * PAGE), Vec::with_capacity(waiting.len()));
+        let new = waiting.keys().filter(|page| !state.is_written_over(**page)).count() as u32;
+        let mut run = state.find_run(new, LOOKED_AT, |_| true).map_or(0..0, |first| first..first + new);
+        for ((page, bytes), nonce) in waiting.into_iter().zip(nonces) {
+            let from = buffer.len();
+            buffer.extend_from_slice(&bytes);
+            let tag = self.seal.seal_page(page, nonce, &mut buffer[from..])?;
+            let row = Row { holds: Holds::Page(page), nonce, tag };
+            slots.push(state.place(&*self.disk, page, row, &mut run)?);
+        }
         let mut first = 0;
         while first < slots.len() {
             let run = (first..slots.len()).take_while(|i| slots[*i] == slots[first] + (*i - first) as u32).count();
             self.disk.write(offset(slots[first]), &buffer[first * PAGE..(first + run) * PAGE])?;
             first += run;
         }
-        state.resized |= start + data.len() as u64 > state.length;
-        state.length = state.length.max(start + data.len() as u64);
         Ok(())
     }
 
@@ -537,6 +563,7 @@ impl Inner {
         let _writer = self.turn();
         let mut state = self.write_state();
         state.usable()?;
+        self.write_waiting(&mut state).inspect_err(|_| state.failed = true)?;
         if self.overlay.is_some() || state.touched.is_empty() && !state.resized && !state.renew_map {
             return Ok(());
         }
@@ -577,6 +604,7 @@ impl State {
             places: Vec::new(),
             free: BTreeSet::new(),
             aside: None,
+            waiting: BTreeMap::new(),
             touched: BTreeSet::new(),
             released: Vec::new(),
             resized: false,
@@ -598,20 +626,32 @@ impl State {
         if self.failed { Err(Code::Poisoned.error()) } else { Ok(()) }
     }
 
-    /// Finds the slot that a page is written to, and notes the row. What was written since the last sync is written over;
-    /// what is committed never.
-    fn place(&mut self, disk: &dyn StorageBackend, page: u32, row: Row) -> io::Result<u32> {
+    /// Whether a page was written since the last sync, so that it is written over in its slot.
+    fn is_written_over(&self, page: u32) -> bool {
+        self.places.get(page as usize).is_some_and(|slot| *slot != 0 && self.touched.contains(slot))
+    }
+
+    /// Finds the slot that a page is written to, the next of a run of free ones where there is one, and notes the row. What was written since
+    /// the last sync is written over; what is committed never.
+    fn place(
+        &mut self,
+        disk: &dyn StorageBackend,
+        page: u32,
+        row: Row,
+        run: &mut std::ops::Range<u32>,
+    ) -> io::Result<u32> {
         if self.places.len() <= page as usize {
             self.places.resize(page as usize + 1, 0);
         }
         let old = self.places[page as usize];
-        let slot = if old != 0 && self.touched.contains(&old) {
+        let slot = if self.is_written_over(page) {
             old
         } else {
             if self.free.is_empty() {
                 self.add(disk, (self.rows.len() / 32).max(32))?;
             }
-            let slot = self.free.pop_first().ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
+            let slot = run.next().filter(|slot| self.free.remove(slot)).or_else(|| self.free.pop_first());
+            let slot = slot.ok_or_else(|| io::Error::from(io::ErrorKind::StorageFull))?;
             if old != 0 {
                 self.retire(old);
             }
@@ -639,10 +679,10 @@ impl State {
         Ok(())
     }
 
-    /// The lowest free slots one after the other that are as wanted.
-    fn find_run(&self, count: u32, wanted: impl Fn(&Row) -> bool) -> Option<u32> {
+    /// The lowest free slots one after the other that are as wanted, among so many.
+    fn find_run(&self, count: u32, among: usize, wanted: impl Fn(&Row) -> bool) -> Option<u32> {
         let (mut first, mut length) = (0, 0);
-        for slot in self.free.iter().filter(|slot| wanted(&self.rows[**slot as usize])) {
+        for slot in self.free.iter().take(among).filter(|slot| wanted(&self.rows[**slot as usize])) {
             if length > 0 && *slot == first + length {
                 length += 1;
             } else {
@@ -657,7 +697,7 @@ impl State {
 
     /// Free slots one after the other, taken out of the free ones; the lowest there are, else new ones at the end.
     fn take_run(&mut self, disk: &dyn StorageBackend, count: u32) -> io::Result<u32> {
-        let first = match self.find_run(count, |_| true) {
+        let first = match self.find_run(count, usize::MAX, |_| true) {
             Some(first) => first,
             None => {
                 let first = self.rows.len() as u32;
@@ -684,6 +724,7 @@ impl State {
             }
         }
         self.places.truncate(pages);
+        self.waiting.split_off(&(pages as u32));
         self.resized |= length != self.length;
         self.length = length;
     }
