@@ -142,6 +142,12 @@ pub(super) fn next(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log:
     Ok(Next::Broken)
 }
 
+/// Where the first record stands that opens after what does not.
+pub(super) fn first_after(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log: &Log) -> Option<u32> {
+    (log.used + 1..log.extent.count)
+        .find(|used| matches!(next(disk, seal, generation, &Log { used: *used, ..*log }), Ok(Next::Record(_))))
+}
+
 /// Whether a record stands somewhere after what does not open: then it was not the last one that is broken.
 pub(super) fn is_any_after(disk: &dyn StorageBackend, seal: &Seal, generation: u64, log: &Log) -> Result<bool> {
     for used in log.used + 1..log.extent.count {
@@ -185,6 +191,22 @@ pub(super) fn read_checkpoint(disk: &dyn StorageBackend, seal: &Seal, root: &Roo
         return Err(corrupt());
     }
     Ok((u64::from_be_bytes(*length), rows.iter().map(Row::read).collect(), damaged))
+}
+
+/// What the copies of a checkpoint say that does not open: each its length of the storage and its rows, none of it proven.
+///
+/// `c XOR AES-256-GCM.seal[page key](nonce, context, zeros)`: with zeros it gives what `c` was sealed with, which never leaves this function.
+pub(super) fn unproven(disk: &dyn StorageBackend, seal: &Seal, root: &Root) -> Option<Vec<(u64, Vec<Row>)>> {
+    let length = usize::try_from(root.length).ok().filter(|length| *length as u64 <= offset(root.checkpoint.count))?;
+    let mut stream = zeroize::Zeroizing::new(vec![0; length]);
+    let context = checkpoint_context(seal, root.generation);
+    Active::seal_detached(seal.key.bytes(), root.nonce, &context, &mut stream).ok()?;
+    let copies = root.checkpoint.read(disk, 0, root.checkpoint.count).into_iter().flatten().map(|copy| {
+        let plain: Vec<u8> = copy[..length].iter().zip(stream.iter()).map(|(a, b)| a ^ b).collect();
+        let (said, rows) = plain.split_first_chunk::<8>()?;
+        Some((u64::from_be_bytes(*said), rows.as_chunks::<ROW>().0.iter().map(Row::read).collect()))
+    });
+    copies.collect::<Option<Vec<_>>>().filter(|copies| !copies.is_empty())
 }
 
 impl State {

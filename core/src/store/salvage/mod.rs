@@ -73,7 +73,7 @@ pub struct Missing {
 pub struct Salvaged {
     /// Pages of the storage.
     pub pages: u64,
-    /// Pages that do not open.
+    /// Pages that do not open, and slots of which it is not known any more what they had.
     pub pages_lost: u64,
     /// How many records there were; None where what says so is lost too.
     pub records: Option<u64>,
@@ -97,7 +97,8 @@ pub struct Salvaged {
     /// Blocks that are lost, as far as is known.
     pub blocks_lost: u64,
     /// Tables of which pages are lost, by name. Of `meta`: the policy in force and what addresses stand for may be lost; of `lifecycle`: holds,
-    /// requests, conflicts; of `audit`: a part of the log. Those of ids, index and tokens are made anew.
+    /// requests, conflicts; of `audit`: a part of the log. `map`: what says where the newest pages are is lost in part, in both copies; then
+    /// nothing can be shown to be the newest, and no record counts as current. Those of ids, index and tokens are made anew.
     pub incomplete: Vec<&'static str>,
     /// What is missing, by patient and row, as far as it can be named.
     pub missing: Vec<Missing>,
@@ -291,7 +292,8 @@ impl<'w> Survey<'w> {
         let trees = Trees::find(wreck, &|sealed| State::open(&keys, sealed).ok().map(|state| state.next_commit));
         let report = Salvaged {
             pages: wreck.pages(),
-            pages_lost: wreck.lost().len() as u64,
+            pages_lost: wreck.lost().len() as u64 + wreck.unknown(),
+            incomplete: if wreck.is_newest() { Vec::new() } else { vec!["map"] },
             records: trees.length(Table::Id),
             blocks: trees.length(Table::Block),
             ..Salvaged::default()

@@ -335,6 +335,35 @@ fn whichever_slot_is_damaged_everything_else_comes_out_byte_for_byte_and_the_led
     );
 }
 
+/// A map of which one slot was damaged was refused whole.
+#[test]
+fn where_both_copies_of_a_slot_of_the_map_are_damaged_what_the_slots_bear_out_comes_and_no_more_is_called_current() {
+    let sample = Sample::make();
+    let bytes = |slot: usize| &sample.image[slot * SLOT..(slot + 1) * SLOT];
+    let map: Vec<usize> = (2..sample.sorts.len())
+        .filter(|slot| matches!(sample.sorts[*slot], Sort::Map) && bytes(*slot).iter().any(|byte| *byte != 0))
+        .collect();
+    let (mut rows, mut records) = (0, 0);
+    for (at, first) in map.iter().enumerate() {
+        let Some(second) = map[at + 1..].iter().find(|second| bytes(**second) == bytes(*first)) else { continue };
+        let image = Image::of(&sample.image);
+        for (slot, byte) in [(*first, 0x33), (*second, 0x44)] {
+            image.put(slot, &[byte; SLOT]);
+        }
+        let label = format!("slots {first} and {second}");
+        let report = look(&sample, &image, None, true, &label);
+        assert!(!report.is_whole(), "{label}");
+        if report.incomplete.contains(&"map") {
+            assert_eq!(report.current, 0, "{label}");
+            assert!(report.versions > 0, "{label}");
+            records += 1;
+        } else {
+            rows += 1;
+        }
+    }
+    assert!(rows > 0 && records > 0, "{rows} {records}");
+}
+
 #[test]
 fn however_many_slots_are_damaged_nothing_comes_back_that_is_not_current() {
     let sample = Sample::make();

@@ -65,12 +65,12 @@ impl<'w> Trees<'w> {
         if front.is_some() {
             let mut roots = [None; TABLES];
             let walked = trees.walk(root, (None, None), &mut |key, value| define(&mut roots, key, value));
-            trees.exact = walked.lost == 0;
+            trees.exact = walked.lost == 0 && wreck.is_newest();
             trees.roots = roots;
         }
         if !trees.exact {
             let only = root.and_then(|root| geometry.pages(root)).filter(|_| front.is_some()).unwrap_or(0..1);
-            trees.rows_whole = wreck.lost().iter().all(|page| only.contains(page));
+            trees.rows_whole = wreck.knows_all() && wreck.lost().iter().all(|page| only.contains(page));
             trees.roots = trees.earlier(commit);
         }
         trees
