@@ -352,8 +352,8 @@ fn where_both_copies_of_a_slot_of_the_map_are_damaged_what_the_slots_bear_out_co
         }
         let label = format!("slots {first} and {second}");
         let report = look(&sample, &image, None, true, &label);
-        assert!(!report.is_whole(), "{label}");
         if report.incomplete.contains(&"map") {
+            assert!(!report.is_whole(), "{label}");
             assert_eq!(report.current, 0, "{label}");
             assert!(report.versions > 0, "{label}");
             records += 1;
