@@ -138,6 +138,33 @@ fn an_older_copy_of_the_map_put_back_is_damage_and_not_the_truth() {
     }
 }
 
+/// A closed file did not open where one of the pages that were written last was damaged, as if the sync had not been done.
+#[test]
+fn a_damaged_page_of_the_last_sync_of_a_closed_file_is_one_page_that_does_not_open() {
+    let (file, wanted) = sample();
+    let sorts = open_with(&file, &key(1), STORE, true).expect("it opens").sorts();
+    let pages = (0..sorts.len()).filter_map(|slot| match sorts[slot] {
+        Sort::Page(page) => Some((slot, page as usize)),
+        _ => None,
+    });
+    let mut tried = 0;
+    for (slot, page) in pages {
+        let mut bytes = file.bytes();
+        bytes[slot * PAGE + 9] ^= 1;
+        let pages = open(&FaultyFile::with(bytes)).expect("it opens");
+        assert_eq!(pages.check().expect("it reads").damaged, [slot as u32]);
+        for other in 0..6 {
+            let mut said = vec![0; PAGE];
+            let read = pages.read((other * PAGE) as u64, &mut said);
+            assert!(
+                read.is_ok() == (other != page) && (other == page || said == wanted[other * PAGE..(other + 1) * PAGE])
+            );
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+}
+
 #[test]
 fn a_map_that_is_found_damaged_while_it_is_open_is_written_anew_with_the_next_sync() {
     let (file, mut wanted) = sample();
