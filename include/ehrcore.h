@@ -365,7 +365,7 @@ enum ehr_code {
     EHR_CLOCK_SET_BACK = 416,
     /* this store was written anew into another file: open that one */
     EHR_STORE_MOVED = 417,
-    /* the chart is gone, but what its keys were wrapped under is not destroyed yet: open the store again */
+    /* the chart is gone, but what its keys were wrapped under is not destroyed yet */
     EHR_SHRED_UNFINISHED = 430,
     /* the file is older than its anchor knows, or went another way from there */
     EHR_ROLLED_BACK = 431,

@@ -213,7 +213,7 @@ catalogue! {
     CachedKeyExpired = 415, "cached-key-expired", "the key kept for work offline is older than it may be";
     ClockSetBack = 416, "clock-set-back", "the clock says less than it did";
     StoreMoved = 417, "store-moved", "this store was written anew into another file: open that one";
-    ShredUnfinished = 430, "shred-unfinished", "the chart is gone, but what its keys were wrapped under is not destroyed yet: open the store again";
+    ShredUnfinished = 430, "shred-unfinished", "the chart is gone, but what its keys were wrapped under is not destroyed yet";
     RolledBack = 431, "rolled-back", "the file is older than its anchor knows, or went another way from there";
     AnchorUnavailable = 432, "anchor-unavailable", "what remembers how far the store had come does not answer";
     AnchorMissing = 433, "anchor-missing", "the anchor of this store has nothing to say";

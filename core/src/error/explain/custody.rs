@@ -33,7 +33,7 @@ pub(super) const TABLE: &[Explanation] = &[
     told(Code::CachedKeyExpired, "Go online, so that the key management can be asked again; how long a key may be kept is set where the cached source is made."),
     told(Code::ClockSetBack, "Set the clock right. A key that is kept for a time does not open under a clock that went back, or the time would never be over."),
     told(Code::StoreMoved, "Close this handle and open the new file; nothing is written to the old one any more. Destroy the old one when the new one opens."),
-    told(Code::ShredUnfinished, "Open the store again: opening finishes it. Until then a thief with the file and the keys of the store could still read what was shredded."),
+    told(Code::ShredUnfinished, "Open the store again, or check it: both try to finish it, and the security status says when it is done. Until then a thief with the file and the keys of the store could still read what was shredded."),
     told(Code::RolledBack, "Find out who put an older file in place. After a restore that was meant, open it once and accept the older store with a reason: that is on record."),
     told(Code::AnchorUnavailable, "See that the anchor can be reached and written. The change set is in the store; it is noted when the anchor answers again."),
     told(Code::AnchorMissing, "For a new anchor, or one that was lost, begin with it explicitly. Where it should have had a note, somebody may have taken it away: compare with a copy first."),
