@@ -230,7 +230,7 @@ fn of_every_kind() -> Vec<Event> {
                 on_behalf_of: "dr-house".to_owned(),
                 id: format!("record-{n}"),
                 resource: Some(ResourceType::PATIENT),
-                query: if *kind == EventKind::Search { "name=doe".to_owned() } else { String::new() },
+                query: if *kind == EventKind::Search { "name=planted-doe".to_owned() } else { String::new() },
                 recipient: if *kind == EventKind::Disclose { "Registry \"A\"".to_owned() } else { String::new() },
                 ..Event::new(*kind, Timestamp(1_790_000_000_000_000 + n as i64), "dr-grey")
             });
@@ -254,7 +254,11 @@ fn an_exported_event_is_a_valid_audit_event_and_one_that_succeeded_has_the_shape
         let report = validator.validate(line.as_bytes());
         let errors: Vec<_> = report.issues().iter().filter(|issue| issue.severity <= Severity::Error).collect();
         assert!(errors.is_empty(), "{} {errors:?}", event.kind.name());
-        assert!(!line.contains("record-") && !line.contains("doe") && !line.contains('\u{202e}'), "no id, no query");
+        // Three letters alone stand in the base64 of some proof now and then.
+        assert!(
+            !line.contains("record-") && !line.contains("planted-") && !line.contains('\u{202e}'),
+            "no id, no query"
+        );
         assert_eq!(line.contains("BALP"), !balp::profile(event).is_empty());
         assert!(event.failed.is_none() || !line.contains("BALP") && line.contains(r#""outcomeDesc":"600""#));
         assert_eq!(
