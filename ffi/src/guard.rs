@@ -2,7 +2,8 @@
 
 use crate::error::{Details, ehr_error};
 use crate::handle;
-use ehrcore_core::error::{Code, Result};
+use ehrcore_core::error::{Code, Error, Result};
+use std::any::Any;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,11 +16,25 @@ pub(crate) const OK: ehr_status = 0;
 
 /// Runs `work`; turns an error or a panic into a status and, where the caller asked for it, a handle with the details.
 pub(crate) fn guard(error_out: *mut *mut ehr_error, work: impl FnOnce() -> Result<()>) -> ehr_status {
-    let error = match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(())) => return OK,
-        Ok(Err(error)) => error,
-        Err(_) => Code::Panic.error(),
-    };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => OK,
+        Ok(Err(error)) => failed(error_out, error),
+        Err(panic) => panicked(error_out, panic),
+    }
+}
+
+// The two ways out are not generic, so that the library has them once and not for every function.
+
+#[cold]
+#[inline(never)]
+fn panicked(error_out: *mut *mut ehr_error, panic: Box<dyn Any + Send>) -> ehr_status {
+    drop(panic);
+    failed(error_out, Code::Panic.error())
+}
+
+#[cold]
+#[inline(never)]
+fn failed(error_out: *mut *mut ehr_error, error: Error) -> ehr_status {
     let status = ehr_status::from(error.code().number());
     if !error_out.is_null() {
         if let Ok(Ok(details)) = catch_unwind(AssertUnwindSafe(|| handle::give::<ehr_error, Details>(error.into()))) {

@@ -3,8 +3,8 @@
 //! A handle is a number dressed as a pointer: a slot and the generation of that slot. It is never dereferenced, so a stale,
 //! doubled or invented handle is answered with `EHR_HANDLE_CLOSED` or `EHR_INVALID_ARGUMENT` and can do no harm.
 
-use ehrcore_core::error::{Code, Result};
-use std::any::Any;
+use ehrcore_core::error::{Code, Error, Result};
+use std::any::{Any, TypeId};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a handle may stand for: anything that several threads may look at.
@@ -29,7 +29,26 @@ const MASK: usize = (1 << HALF) - 1;
 
 /// Puts `object` behind a new handle.
 pub(crate) fn give<H, T: Any + Send + Sync>(object: T) -> Result<*mut H> {
-    let object: Object = Arc::new(object);
+    keep(Arc::new(object)).map(std::ptr::without_provenance_mut)
+}
+
+/// Looks at the object behind a handle.
+///
+/// # Errors
+/// - `null-pointer` for NULL, `handle-closed` for a handle that was released, `invalid-argument` for one of another kind.
+pub(crate) fn look<H, T: Any + Send + Sync>(handle: *const H) -> Result<Arc<T>> {
+    find(handle.addr())?.downcast().map_err(|_| another_kind())
+}
+
+/// Releases a handle. NULL and a handle that was released before are fine; a handle of another kind stays.
+pub(crate) fn release<H, T: Any + Send + Sync>(handle: *mut H) {
+    let object = take(handle.addr(), TypeId::of::<T>());
+    drop(object); // outside the lock: closing a store may take a while
+}
+
+// What follows is not generic, so that the library has it once and not for every kind of handle.
+
+fn keep(object: Object) -> Result<usize> {
     let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
     let slot = match table.free.pop() {
         Some(slot) => slot,
@@ -41,29 +60,27 @@ pub(crate) fn give<H, T: Any + Send + Sync>(object: T) -> Result<*mut H> {
     };
     let entry = &mut table.slots[slot];
     entry.object = Some(object);
-    Ok(std::ptr::without_provenance_mut((entry.generation << HALF) | (slot + 1)))
+    Ok((entry.generation << HALF) | (slot + 1))
 }
 
-/// Looks at the object behind a handle.
-///
-/// # Errors
-/// - `null-pointer` for NULL, `handle-closed` for a handle that was released, `invalid-argument` for one of another kind.
-pub(crate) fn look<H, T: Any + Send + Sync>(handle: *const H) -> Result<Arc<T>> {
-    let (slot, generation) = split(handle.addr())?;
+fn find(handle: usize) -> Result<Object> {
+    let (slot, generation) = split(handle)?;
     let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
     let entry = table.slots.get(slot).filter(|entry| entry.generation == generation);
-    let object = entry.and_then(|entry| entry.object.clone()).ok_or_else(|| Code::HandleClosed.error())?;
-    drop(table);
-    object.downcast().map_err(|_| Code::InvalidArgument.error().expected("a handle of the kind this call takes"))
+    entry.and_then(|entry| entry.object.clone()).ok_or_else(|| Code::HandleClosed.error())
 }
 
-/// Releases a handle. NULL and a handle that was released before are fine; a handle of another kind stays.
-pub(crate) fn release<H, T: Any + Send + Sync>(handle: *mut H) {
-    let Ok((slot, generation)) = split(handle.addr()) else { return };
+#[cold]
+fn another_kind() -> Error {
+    Code::InvalidArgument.error().expected("a handle of the kind this call takes")
+}
+
+fn take(handle: usize, kind: TypeId) -> Option<Object> {
+    let (slot, generation) = split(handle).ok()?;
     let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-    let Some(entry) = table.slots.get_mut(slot).filter(|entry| entry.generation == generation) else { return };
-    if !entry.object.as_ref().is_some_and(|object| object.is::<T>()) {
-        return;
+    let entry = table.slots.get_mut(slot).filter(|entry| entry.generation == generation)?;
+    if entry.object.as_ref().is_none_or(|object| (**object).type_id() != kind) {
+        return None;
     }
     let object = entry.object.take();
     entry.generation = (entry.generation + 1) & MASK;
@@ -71,8 +88,7 @@ pub(crate) fn release<H, T: Any + Send + Sync>(handle: *mut H) {
         entry.generation = 1;
     }
     table.free.push(slot);
-    drop(table);
-    drop(object); // outside the lock: closing a store may take a while
+    object
 }
 
 fn split(handle: usize) -> Result<(usize, usize)> {

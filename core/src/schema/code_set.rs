@@ -1,6 +1,6 @@
 //! The codes of required value sets that the definitions package lists.
 
-use super::generated::bindings::{CODE_SETS, CODE_SLOTS, CODES, SYSTEMS};
+use super::generated::bindings::{CODE_SETS, CODE_SLOTS, CODE_TEXT, CODES, SYSTEMS};
 use super::{NONE, hash};
 
 /// A row of the code set table.
@@ -43,8 +43,9 @@ impl CodeSet {
             if slot == NONE {
                 return false;
             }
-            let (text, system) = CODES[slot as usize];
-            if text.as_bytes() == code && fits(system) {
+            let (start, length, system) = CODES[slot as usize];
+            let start = usize::from(start);
+            if CODE_TEXT.as_bytes()[start..start + usize::from(length)] == *code && fits(system) {
                 return true;
             }
             at = (at + 1) & mask;

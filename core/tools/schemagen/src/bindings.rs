@@ -46,11 +46,21 @@ impl Tables {
         let systems: BTreeSet<&str> = self.sets.values().flatten().map(|(system, _)| system.as_str()).collect();
         let systems: Vec<&str> = systems.into_iter().collect();
         let (mut codes, mut count, mut rows, mut all_slots) = (String::new(), 0_u16, String::new(), Vec::new());
+        // One text for all codes, each once: a table of texts would be twice the size, and be gone through when it is loaded.
+        let (mut text, mut places) = (String::new(), BTreeMap::new());
         for (url, set) in &self.sets {
             let mut names: Vec<(&str, u16)> = Vec::new();
             for (system, code) in set {
                 let number = systems.binary_search(&system.as_str()).expect("every system is listed");
-                let _ = writeln!(codes, "    ({code:?}, {number}),");
+                let start = *places.entry(code.as_str()).or_insert_with(|| {
+                    text.push_str(code);
+                    text.len() - code.len()
+                });
+                assert!(
+                    text.len() <= usize::from(u16::MAX) && code.len() <= usize::from(u8::MAX),
+                    "codes fit the table"
+                );
+                let _ = writeln!(codes, "    ({start}, {}, {number}),", code.len());
                 names.push((code, count));
                 count += 1;
             }
@@ -61,7 +71,7 @@ impl Tables {
         }
         let _ = write!(
             out,
-            "pub(in super::super) static CODE_SETS: [CodeSet; {}] = [\n{rows}];\n\npub(in super::super) static CODES: [(&str, u16); {count}] = [\n{codes}];\n\npub(in super::super) static CODE_SLOTS: [u16; {}] = [{}\n];\n\npub(in super::super) static SYSTEMS: [&str; {}] = {systems:#?};\n\n",
+            "pub(in super::super) static CODE_SETS: [CodeSet; {}] = [\n{rows}];\n\n/// Where in the text a code starts, how long it is, and the row of its system.\npub(in super::super) static CODES: [(u16, u8, u16); {count}] = [\n{codes}];\n\npub(in super::super) static CODE_TEXT: &str = {text:?};\n\npub(in super::super) static CODE_SLOTS: [u16; {}] = [{}\n];\n\npub(in super::super) static SYSTEMS: [&str; {}] = {systems:#?};\n\n",
             self.sets.len(),
             all_slots.len(),
             numbers(&all_slots),

@@ -8,11 +8,16 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub(super) fn run(folder: &Path) -> Done {
-    cargo(&root(), &["build", "--release", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"])?;
-    let built = root().join("target/release");
+    cargo(&root(), &["build", "--profile", "dist", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"])?;
+    let built = root().join("target/dist");
     let library =
         ["libehrcore.so", "libehrcore.dylib", "ehrcore.dll"].iter().find_map(|name| built.join(name).metadata().ok());
-    figure("shared library, stripped (MB)", library.ok_or("no shared library was built")?.len() as f64 / 1e6, 2, "6");
+    figure(
+        "shared library, stripped, profile dist (MB)",
+        library.ok_or("no shared library was built")?.len() as f64 / 1e6,
+        2,
+        "6",
+    );
     first_use(folder)?;
     validate(&built.join("ehr"), &folder.join("all.ndjson"))?;
     demo(&built.join("ehr"), folder)
