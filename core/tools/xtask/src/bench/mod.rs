@@ -1,4 +1,4 @@
-//! `cargo xtask bench [--quick]`: one table of ratios, all from one run. It builds itself and runs again in the profile `dist`.
+//! `cargo xtask bench [--quick]`: one table of ratios, all from one run. Build with `--release` for figures that mean something.
 //!
 //! `--quick` takes fewer samples and leaves out what has to be built first. `EHRCORE_FULL=1` adds what takes minutes: an import of
 //! 1 GB and a store of 200,000 resources. Times of one run stand beside a yardstick of the same run: on a busy machine only the
@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &[&str]) -> Done {
     if cfg!(debug_assertions) {
-        // `cargo xtask` runs unoptimised: run ourselves again, as the library is shipped.
+        // `cargo xtask` runs unoptimised: run ourselves again, optimised.
         let mut again = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        again.args(["run", "--quiet", "--profile", "dist", "-p", "xtask", "--", "bench"]).args(arguments);
+        again.args(["run", "--quiet", "--release", "-p", "xtask", "--", "bench"]).args(arguments);
         let status = again.current_dir(crate::root()).status()?;
         return if status.success() { Ok(()) } else { Err("the benchmark failed".into()) };
     }

@@ -8,19 +8,21 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub(super) fn run(folder: &Path) -> Done {
-    cargo(&root(), &["build", "--profile", "dist", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"])?;
-    let built = root().join("target/dist");
-    let library =
-        ["libehrcore.so", "libehrcore.dylib", "ehrcore.dll"].iter().find_map(|name| built.join(name).metadata().ok());
-    figure(
-        "shared library, stripped, profile dist (MB)",
-        library.ok_or("no shared library was built")?.len() as f64 / 1e6,
-        2,
-        "6",
-    );
+    cargo(&root(), &["build", "--release", "-p", "ehrcore-ffi", "-p", "ehrcore-cli"])?;
+    let built = root().join("target/release");
+    figure("shared library, stripped (MB)", library(&built)?, 2, "6");
+    cargo(&root(), &["build", "--profile", "dist", "-p", "ehrcore-ffi"])?;
+    figure("  the same, profile dist (MB)", library(&root().join("target/dist"))?, 2, "6");
     first_use(folder)?;
     validate(&built.join("ehr"), &folder.join("all.ndjson"))?;
     demo(&built.join("ehr"), folder)
+}
+
+/// The size of the shared library in a folder.
+fn library(built: &Path) -> Result<f64, Box<dyn std::error::Error>> {
+    let names = ["libehrcore.so", "libehrcore.dylib", "ehrcore.dll"];
+    let found = names.iter().find_map(|name| built.join(name).metadata().ok());
+    Ok(found.ok_or("no shared library was built")?.len() as f64 / 1e6)
 }
 
 /// How much a program grows that reads and checks one record, and how long the first time takes in it.
