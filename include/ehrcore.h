@@ -2799,7 +2799,7 @@ EHR_API void ehr_session_free(ehr_session *session);
  Makes the whole chart of a patient unreadable for ever: its keys are destroyed, and with them every copy of a record in this file.
  Needs an administrator; `reason` is for the audit log.
 
- `*text_out` is what was destroyed as JSON: versions, blocks, tokens, damaged; elsewhere, how many versions of this patient's records
+ `*text_out` is what was destroyed as JSON: versions, blocks, tokens, damaged, keysLost; elsewhere, how many versions of this patient's records
  lay in other charts and went too; and moved, the records that are somebody else's now (record, versions), of which what they say in
  that chart stays.
 

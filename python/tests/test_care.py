@@ -58,17 +58,22 @@ def test_a_check_finds_everything_as_written(file):
 
 
 def test_a_damaged_page_is_taken_from_a_copy(file, tmp_path):
-    good, damaged = tmp_path / "good.ehr", tmp_path / "damaged.ehr"
+    good, damaged, looked_at = tmp_path / "good.ehr", tmp_path / "damaged.ehr", tmp_path / "looked-at.ehr"
     good.write_bytes(file.read_bytes())
+    looked_at.write_bytes(file.read_bytes())
+    whole = records(looked_at)  # to look at a copy writes to it: then it has gone further than the damaged file
     repaired = 0
-    for n in range(6):
+    # Which slots are free differs from store to store: a bit in one of them is missed by nobody.
+    for n in range(48):
         data = bytearray(file.read_bytes())
-        data[len(data) * (2 * n + 1) // 12] ^= 1
+        data[len(data) * (2 * n + 1) // 96] ^= 1
         damaged.write_bytes(data)
         into = tmp_path / f"into{n}.ehr"
         done = ehrcore.repair(damaged, [good], into, actor="root", key=KEY)
         repaired += done.from_copies
-        assert done.check.sound and records(into) == records(good)
+        assert done.check.sound and records(into) == whole
+        if repaired > 0 and n >= 5:
+            break
     assert repaired > 0
 
 
