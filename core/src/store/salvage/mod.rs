@@ -348,7 +348,8 @@ impl<'w> Survey<'w> {
         whole &= self.note(Table::Meta, walked);
         let walked = self.trees.table(Table::Patient, &mut |key, value| patients.push((key.to_vec(), value.to_vec())));
         whole &= self.note(Table::Patient, walked);
-        let reached = patients.len();
+        // Of an earlier commit a row may be none of this table: that it opens nothing says nothing of a chart.
+        let reached = if self.trees.exact { patients.len() } else { 0 };
         let walked =
             self.trees.table(Table::Lifecycle, &mut |key, value| drop(lifecycle.insert(key.to_vec(), value.to_vec())));
         whole &= self.note(Table::Lifecycle, walked);

@@ -162,22 +162,34 @@ fn write_rows(survey: &Survey<'_>, store: &Store, header: &[u8], watch: &Watch) 
             rows.put(Table::Meta, key, value)?;
         }
     }
-    for table in [Table::PatientName, Table::Audit, Table::Ledger, Table::Quarantine] {
+    for (key, patient) in names(survey) {
+        rows.put(Table::PatientName, key, patient.to_be_bytes().to_vec())?;
+    }
+    for table in [Table::Audit, Table::Ledger, Table::Quarantine] {
         let mut done = watch.look();
         survey.trees.table(table, &mut |key, value| {
-            // A name leads to a chart; where all keys of one are lost, to nothing.
-            let leads = table != Table::PatientName
-                || value.try_into().is_ok_and(|number| {
-                    let patient = u32::from_be_bytes(number);
-                    survey.charts.range((patient, 0)..=(patient, u8::MAX)).next().is_some()
-                });
-            if done.is_ok() && leads {
+            if done.is_ok() {
                 done = rows.put(table, key.to_vec(), value.to_vec());
             }
         });
         done?;
     }
     rows.finish()
+}
+
+/// Names of patients. One leads to a chart; where all keys of that are lost, to nothing. From an earlier commit they are taken where they can be
+/// names of the charts there are: what is left out is made anew from the records.
+fn names(survey: &Survey<'_>) -> Vec<(Vec<u8>, u32)> {
+    let (mut names, mut charts, mut doubtful) = (Vec::new(), BTreeSet::new(), false);
+    survey.trees.table(Table::PatientName, &mut |key, value| {
+        let patient = value.try_into().map_or(u32::MAX, u32::from_be_bytes);
+        let leads = survey.charts.range((patient, 0)..=(patient, u8::MAX)).next().is_some();
+        doubtful |= !charts.insert(patient) || !leads;
+        if leads {
+            names.push((key.to_vec(), patient));
+        }
+    });
+    if doubtful && !survey.trees.exact { Vec::new() } else { names }
 }
 
 fn write_blocks(survey: &Survey<'_>, store: &Store, watch: &Watch) -> Result<()> {

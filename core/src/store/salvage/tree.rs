@@ -110,9 +110,13 @@ impl<'w> Trees<'w> {
             return Walked { lost: u64::from(!self.exact), rows: 0 };
         };
         if !self.exact {
-            // Pages that an earlier commit gave up may have been written since.
-            let walked = self.walk(root, table.widths(), &mut |_, _| {});
-            if walked.lost > 0 || walked.rows != length {
+            // Pages that an earlier commit gave up may have been written since, by another table too: its keys are not in order then.
+            let (mut before, mut in_order) = (None::<Vec<u8>>, true);
+            let walked = self.walk(root, table.widths(), &mut |key, _| {
+                in_order &= before.as_deref().is_none_or(|before| before < key);
+                before = Some(key.to_vec());
+            });
+            if walked.lost > 0 || walked.rows != length || !in_order {
                 return Walked { lost: 1, rows: 0 };
             }
         }
