@@ -1,8 +1,10 @@
 //! What a change set wrote, in 32 bytes: its audit event has them, and `verify` makes them anew from the blocks.
 //!
-//!     of a version      HMAC-SHA-256[token key]("version", SHA-256(type 1 || flags 1 || version 4 || id length 4 || id || note || bytes))
-//!     of a block        SHA-256(those of its versions, in order)
-//!     of a change set   SHA-256({ patient 4 || block 4 || that of the block 32 }*, in order)
+//! ```text
+//! of a version      HMAC-SHA-256[token key]("version", SHA-256(type 1 || flags 1 || version 4 || id length 4 || id || note || bytes))
+//! of a block        SHA-256(those of its versions, in order)
+//! of a change set   SHA-256({ patient 4 || block 4 || that of the block 32 }*, in order)
+//! ```
 //!
 //! They are keyed, so that what stays of a version that was destroyed, in the place where it was, and of a block that was shredded,
 //! in the row that says so, tells nothing to who guesses at its content; and the change set it was written in, which may have been an
