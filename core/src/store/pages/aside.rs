@@ -109,7 +109,10 @@ impl State {
         if self.has_aside()
             && let Some(aside) = self.aside.take()
         {
-            aside.slots().for_each(|slot| self.rows[slot as usize] = Row::MAP);
+            for slot in aside.slots() {
+                self.free.remove(&slot); // it is not there; were it, a page would be written over the map
+                self.rows[slot as usize] = Row::MAP;
+            }
             return Ok(aside);
         }
         self.use_aside();
@@ -121,5 +124,45 @@ impl State {
         log.second = self.take_run(disk, log.count)?;
         checkpoint.second = self.take_run(disk, checkpoint.count)?;
         Ok(Aside { log, checkpoint, written: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{STORE, content, create, key, open, open_with};
+    use super::super::{PAGE, offset};
+    use crate::store::testing::FaultyFile;
+    use redb::StorageBackend;
+
+    /// They were given to pages and to the map at once, and the file did not open any more.
+    #[test]
+    fn what_a_crash_left_in_the_place_of_the_next_map_gives_that_place_to_nobody_else() {
+        let file = FaultyFile::default();
+        let pages = create(&file);
+        // The log runs full, so that a map before this one is kept as the place of the next.
+        for round in 0..40 {
+            pages.write(0, &[round; PAGE]).expect("it writes");
+            pages.sync_data().expect("it syncs");
+        }
+        let crashed = FaultyFile::with(file.bytes());
+        let looked = open_with(&crashed, &key(1), STORE, true).expect("it opens");
+        let kept: Vec<u32> = looked.0.read_state().aside.expect("there is a place").slots().collect();
+        for slot in kept {
+            crashed.write(offset(slot), &[0xa5; PAGE]).expect("it writes");
+        }
+        let pages = open(&crashed).expect("it opens");
+        let mut wanted = Vec::new();
+        for page in 0..200_u8 {
+            wanted.extend([page; PAGE]);
+            pages.write(offset(page.into()), &[page; PAGE]).expect("it writes");
+            if page % 7 == 0 {
+                pages.sync_data().expect("it syncs");
+            }
+        }
+        pages.sync_data().expect("it syncs");
+        assert!(pages.check().expect("it reads").is_sound());
+        pages.close().expect("it closes");
+        let again = open(&crashed).expect("it opens");
+        assert!(content(&again).expect("it reads") == wanted && again.check().expect("it reads").is_sound());
     }
 }

@@ -189,7 +189,10 @@ impl State {
             }
         }
         self.mended += wrong.len() as u64;
+        // What is kept for the next map may be among them.
+        self.use_aside();
         self.wipe(disk, wrong)?;
+        self.find_aside();
         self.write_checkpoint(disk, seal, random)
     }
 }
