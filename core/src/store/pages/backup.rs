@@ -5,6 +5,7 @@
 //! *increment* has the whole list of pages, and of the pages those that are not in the copy before it; it names that copy by the
 //! digest of its list, so a chain with a link missing, moved or of another store does not fit together.
 
+use super::pace::Pace;
 use super::superblock::{HEADER_AT, Root, key_headers};
 use super::{FIRST, Holds, PAGE, Pages, Row, Seal, State, offset};
 use crate::crypto::{Active, Provider};
@@ -26,7 +27,7 @@ const LINE: usize = 4 + 12 + 16 + 4;
 /// Not in this increment.
 const ELSEWHERE: u32 = u32::MAX;
 /// Pages that are copied at once.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// Told how many pages of how many are done; says whether to go on.
 pub type Steps<'a> = dyn FnMut(u64, u64) -> bool + 'a;
@@ -129,7 +130,12 @@ impl Frozen {
     ) -> Result<Copied> {
         let inner = &*self.pages.0;
         let read = |at: usize, out: &mut [u8]| Ok(inner.disk.read(offset(self.slots[at]), out)?);
-        write_store(disk, &inner.seal, &*inner.random, &self.header, &self.list, &read, watch, steps)
+        let mut pace = Pace::of(inner);
+        let mut steps = |done, of| {
+            pace.give_way(inner);
+            steps(done, of)
+        };
+        write_store(disk, &inner.seal, &*inner.random, &self.header, &self.list, &read, watch, &mut steps)
     }
 
     /// Writes what is new since a copy.
@@ -185,8 +191,10 @@ impl Frozen {
         out.write_all(&vec![0; used.next_multiple_of(PAGE) - used])?;
         let mut bytes = vec![0; PAGE];
         let mut check = vec![0; PAGE];
+        let mut pace = Pace::of(inner);
         for (done, at) in new.iter().enumerate() {
             if done % AT_ONCE == 0 {
+                pace.give_way(inner);
                 step(watch, steps, done as u64, new.len() as u64)?;
             }
             let (page, row) = &self.list.pages[*at];

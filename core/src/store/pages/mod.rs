@@ -15,6 +15,7 @@ mod aside;
 mod backup;
 mod disk;
 mod log;
+mod pace;
 mod recover;
 mod repair;
 mod room;
