@@ -216,6 +216,10 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// - `store-io`, `poisoned`.
     fn freeze(&self) -> Result<Frozen>;
+    /// Whether a failure closed it: nothing is read or written through it any more, and what is in memory is not given out either.
+    fn is_poisoned(&self) -> bool {
+        false
+    }
     /// Whether a copy is being made, so that what it reads is still in the storage.
     fn is_copied(&self) -> bool {
         false

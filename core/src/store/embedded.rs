@@ -213,6 +213,9 @@ impl Backend for Embedded {
         self.watched(|| self.pages.freeze())
     }
 
+    fn is_poisoned(&self) -> bool {
+        self.health.poisoned.load(SeqCst)
+    }
     fn is_copied(&self) -> bool {
         self.pages.is_copied()
     }

@@ -327,6 +327,9 @@ impl Store {
     /// The view of what is committed now, shared until the next commit.
     fn latest(&self) -> Result<Arc<dyn ReadView>> {
         self.at_home()?;
+        if self.backend.is_poisoned() {
+            return Err(Code::Poisoned.error());
+        }
         let mut latest = lock(&self.latest);
         if let Some(view) = &*latest {
             return Ok(view.clone());
