@@ -214,7 +214,7 @@ impl Backend for Embedded {
     }
 
     fn is_poisoned(&self) -> bool {
-        self.health.poisoned.load(SeqCst)
+        self.health.poisoned.load(SeqCst) || self.pages.has_panicked()
     }
     fn is_copied(&self) -> bool {
         self.pages.is_copied()

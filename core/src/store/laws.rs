@@ -148,6 +148,36 @@ fn a_failed_common_write_fails_for_everyone_in_it() {
     });
 }
 
+/// What lay in memory was given out still, by a handle that could not note any more who had asked for it.
+#[test]
+fn after_a_panic_beneath_a_handle_gives_out_nothing_that_lies_in_memory_either() {
+    let file = FaultyFile::default();
+    let store = on(&file, true).expect("a store in memory");
+    put(&store, 1, &charts(0));
+    drop(store);
+    let image = file.bytes();
+    let mut closed = 0;
+    for reads in 0..12 {
+        let file = FaultyFile::with(image.clone());
+        let store = on(&file, false).expect("it opens");
+        let read = |id: &str| store.snapshot().and_then(|snapshot| snapshot.current(kind("Patient"), id));
+        assert!(read("p0").expect("it reads").is_some());
+        file.panic_after_reads(reads);
+        let written = store.change(Timestamp(2), "x").and_then(|mut change| {
+            change.put(&patient("new", "Doe", "1970"), &PutMeta::DIRECT)?;
+            change.commit()
+        });
+        let failed = written.is_err();
+        file.heal();
+        match read("p0") {
+            Err(error) => assert!(failed && error.code() == Code::Poisoned),
+            Ok(found) => assert!(!failed && found.is_some(), "after {reads} reads"),
+        }
+        closed += u32::from(failed);
+    }
+    assert!(closed > 0);
+}
+
 /// When each version of a record was written, and its bytes; None where it was deleted.
 type Versions = Vec<(i64, Option<Vec<u8>>)>;
 

@@ -43,6 +43,7 @@ use redb::StorageBackend;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use superblock::Root;
 
@@ -97,6 +98,8 @@ struct Inner {
     state: RwLock<State>,
     /// Where nothing may be written to the file, what the engine writes stays here.
     overlay: Option<RwLock<HashMap<u32, Box<[u8]>>>>,
+    /// Something beneath panicked.
+    panicked: AtomicBool,
 }
 
 /// The key, and the store it is for.
@@ -227,7 +230,8 @@ impl Pages {
         read_only: bool,
     ) -> Pages {
         let overlay = read_only.then(RwLock::default);
-        Pages(Arc::new(Inner { disk, seal, random, writer: Mutex::new(()), state: RwLock::new(state), overlay }))
+        let (writer, state, panicked) = (Mutex::new(()), RwLock::new(state), AtomicBool::new(false));
+        Pages(Arc::new(Inner { disk, seal, random, writer, state, overlay, panicked }))
     }
 
     /// How many slots were not as they should be when the file was opened after a crash, and were mended; and whether the file
@@ -351,6 +355,11 @@ impl Pages {
         state.failed |= done.is_err();
         done?;
         Ok(found.len() as u64)
+    }
+
+    /// Whether something beneath panicked: what it would say now nobody knows.
+    pub(super) fn has_panicked(&self) -> bool {
+        self.0.panicked.load(SeqCst)
     }
 
     /// Whether a copy is being made.
@@ -861,6 +870,7 @@ fn io_error(error: crate::error::Error) -> io::Error {
 /// it again while it puts itself away, and the process would end.
 fn contained<T>(inner: &Inner, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        inner.panicked.store(true, SeqCst);
         inner.write_state().failed = true;
         Err(io::Error::from(io::ErrorKind::InvalidData))
     })
