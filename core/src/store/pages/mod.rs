@@ -866,7 +866,7 @@ fn io_error(error: crate::error::Error) -> io::Error {
     }
 }
 
-/// A panic beneath stops here: the engine sees a failed call, and nothing is written any more. Were it let through, the engine would meet
+/// A panic beneath stops here: the engine sees a failed call, and nothing is written or given out any more. Were it let through, the engine would meet
 /// it again while it puts itself away, and the process would end.
 fn contained<T>(inner: &Inner, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
